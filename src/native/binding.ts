@@ -1,0 +1,80 @@
+/**
+ * The only loader of the addon in `native/`, with its types written by hand. Mechanism only: no policy lives in C.
+ */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+/** Readiness, as poll(2) has it. */
+export interface Readiness {
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly hangup: boolean;
+}
+
+/**
+ * One descriptor, watched on the event loop of the environment that created it. Owns the descriptor: `close()` closes it.
+ * Calls after `close()` throw ERR_FD_CLOSED. System call errors are `Error` with `code` (errno name), `errno`, `syscall`.
+ */
+export interface FdIo {
+  readonly fd: number;
+  /** Level-triggered watch; `callback` runs on the event loop with what is ready. Both false stops watching. */
+  watch(readable: boolean, writable: boolean, callback: (ready: Readiness) => void): void;
+  /** poll(2) with timeout 0. */
+  poll(): Readiness;
+  /** One non-blocking read(2) into `buffer[offset…]`: bytes read, 0 at end of file, -1 for EAGAIN. EINTR is retried. */
+  read(buffer: Buffer, offset?: number): number;
+  /**
+   * Many reads, one message each (for /dev/fuse): while at least `minSpace` bytes of `buffer` are left and at most `ends.length`
+   * messages, message i lies at [ends[i-1] rounded up to 8, ends[i]). Returns the number of messages; 0 for EAGAIN.
+   * Throws ENODEV when the file system was unmounted. Interrupted reads (EINTR, ENOENT of an interrupted request) are retried.
+   */
+  readBatch(buffer: Buffer, ends: Uint32Array, minSpace: number): number;
+  /** One non-blocking writev(2): bytes written, -1 for EAGAIN. At most 1024 buffers. */
+  writev(buffers: readonly Uint8Array[]): number;
+  close(): void;
+}
+
+export interface NativeBinding {
+  /** Takes over `fd`, sets O_NONBLOCK and CLOEXEC. */
+  openFd(fd: number): FdIo;
+  /** open(2) with O_NONBLOCK|O_CLOEXEC added to `flags`. */
+  open(path: string, flags: number): FdIo;
+  /**
+   * Opens /dev/fuse and mounts it with mount(2) (needs CAP_SYS_ADMIN). `options` is the comma list for the kernel without fd=
+   * (rootmode=40000,user_id=0,group_id=0,allow_other,max_read=…); `flags` the MS_* bits. Returns the /dev/fuse descriptor.
+   */
+  mountFuse(source: string, target: string, type: string, flags: number, options: string): number;
+  /** umount2(2); `flags` MNT_* bits. */
+  umount(target: string, flags: number): void;
+  /** Socket pair for the fusermount3 hand-shake: [parent, child]; the child end has no CLOEXEC. */
+  socketPair(): [number, number];
+  /** Receives one descriptor by SCM_RIGHTS from `socket` (non-blocking): the descriptor (CLOEXEC), -1 for EAGAIN, -2 at end. */
+  receiveFd(socket: number): number;
+  closeFd(fd: number): void;
+}
+
+export const MS_RDONLY = 1;
+export const MS_NOSUID = 2;
+export const MS_NODEV = 4;
+export const MS_NOEXEC = 8;
+export const MS_NOATIME = 1024;
+export const MNT_DETACH = 2;
+
+let loaded: NativeBinding | Error | undefined;
+
+/** The addon, or the reason why it isn't there (not built, wrong architecture). */
+export function loadNativeBinding(): NativeBinding | Error {
+  loaded ??= tryLoad();
+  return loaded;
+}
+
+function tryLoad(): NativeBinding | Error {
+  const path = fileURLToPath(
+    new URL(`../../native/build/davport-${process.arch}.node`, import.meta.url),
+  );
+  try {
+    return createRequire(import.meta.url)(path) as NativeBinding;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * What the name-space half of the vfs (inodes, caches, operations) asks of the data half (reading, staging, uploading).
+ */
+import type { WebDavClient, Resource, Timespec } from '../webdav/types.js';
+import type { Logger } from '../log.js';
+import type { Awaitable } from './filesystem.js';
+
+/** One version of a file at the peer. */
+export interface FileVersion {
+  readonly size: number;
+  readonly etag: string | undefined;
+  readonly mtime: Timespec | undefined;
+}
+
+export interface DataOptions {
+  readonly client: WebDavClient;
+  readonly log: Logger;
+  /** Folder for staging and spool files; made with mode 0700. */
+  readonly cacheDir: string;
+  /** Bytes of read-ahead held in memory over all files. */
+  readonly readAheadBytes: number;
+}
+
+/**
+ * Reads one version of one file. Made at open, shared by all handles on that version. Every byte it returns is of `version`, or it
+ * fails with FsError ESTALE; once failed so it stays failed.
+ */
+export interface ContentReader {
+  readonly version: FileVersion;
+  /** As FileSystem.read: exactly min(length, size - offset) bytes. Synchronous when the bytes are in memory. */
+  read(offset: number, length: number, signal: AbortSignal): Awaitable<readonly Uint8Array[]>;
+  /** The whole content streamed into `staging` from offset 0 (for copy-up); uses what is spooled already. */
+  copyTo(staging: StagingFile, length: number, signal: AbortSignal): Promise<void>;
+  /** Stops fetching, frees memory and files. */
+  close(): void;
+}
+
+/** A local, unlinked file that holds what a program writes until the peer has it. Offsets are bytes; holes read as zeros. */
+export interface StagingFile {
+  readonly size: number;
+  /** Grows with every write and truncate: tells whether an upload still describes the content. */
+  readonly generation: number;
+  read(offset: number, length: number): Awaitable<readonly Uint8Array[]>;
+  write(offset: number, data: Uint8Array): Awaitable<void>;
+  truncate(size: number): Awaitable<void>;
+  /** Content from 0 to the size at the call, in pieces of about 256 KiB, for an upload. Later writes wait or are not seen, never mixed. */
+  snapshot(): StagingSnapshot;
+  close(): Promise<void>;
+}
+
+export interface StagingSnapshot {
+  readonly size: number;
+  readonly generation: number;
+  open(): AsyncIterable<Uint8Array>;
+  release(): void;
+}
+
+/** How a new content takes the place of the old. */
+export interface UploadTarget {
+  /** Path at the peer when the upload begins. */
+  readonly path: string;
+  /** What must be there: that version, 'absent' (nothing), or 'any' (O_TRUNC on a file whose version was never seen is not a reason). */
+  readonly expect: FileVersion | 'absent' | 'any';
+  /** To store with the content where the peer can (mode, times). */
+  readonly posix: { readonly mode?: number; readonly mtime?: Timespec } | undefined;
+}
+
+export interface UploadResult {
+  /** The resource as confirmed by the peer. */
+  readonly resource: Resource;
+}
+
+/**
+ * Puts content to the peer: whole or not at all, verified (size and ETag as the peer tells them afterwards), never over a version that
+ * was not expected. Fails with FsError ESTALE on a conflict after it has stored the content beside as a named conflict copy.
+ */
+export interface Uploader {
+  upload(target: UploadTarget, content: StagingSnapshot, signal: AbortSignal): Promise<UploadResult>;
+}

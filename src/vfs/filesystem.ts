@@ -1,0 +1,239 @@
+/**
+ * The POSIX view of a share: FUSE low-level operations on inode numbers and file handles. Knows neither FUSE nor HTTP.
+ *
+ * Contract of every operation:
+ * - It returns its answer, or throws, synchronously when the answer is at hand (a cached answer costs no promise), or returns a
+ *   promise that settles by the deadline of the file system.
+ * - It fails with `FsError` only; the decorator of errno.ts turns every other error into one.
+ * - Buffers passed in (write data) are the callee's until the promise settles, not longer. Buffers returned are the caller's.
+ * - Nobody else serialises: the kernel sends operations in parallel, also on one inode and on one handle.
+ */
+import { DavportError } from '../errors.js';
+import type { Timespec } from '../webdav/types.js';
+import type { ErrnoName } from './errno-names.js';
+
+export type Awaitable<T> = T | Promise<T>;
+
+/** Root inode number (FUSE_ROOT_ID). */
+export const ROOT_INO = 1;
+
+/** Who asks. */
+export interface RequestContext {
+  readonly uid: number;
+  readonly gid: number;
+  readonly pid: number;
+  /** Aborted when the caller was interrupted (FUSE_INTERRUPT): the operation then fails with EINTR. Made on first use. */
+  readonly signal: AbortSignal;
+}
+
+export interface Attributes {
+  /** st_ino: stable for a path over remounts where possible, unique among live inodes. */
+  readonly ino: number;
+  readonly size: number;
+  /** With file type bits. */
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly rdev: number;
+  readonly blksize: number;
+  /** 512-byte units. */
+  readonly blocks: number;
+  readonly atime: Timespec;
+  readonly mtime: Timespec;
+  readonly ctime: Timespec;
+}
+
+/** Answer of lookup and of everything that makes a name. Counts one reference on `nodeId` (see forget). */
+export interface Entry {
+  /** FUSE node id: unique for the life of the mount; 0 says "no such name", to be cached for `entryTimeoutMs`. */
+  readonly nodeId: number;
+  readonly attributes: Attributes;
+  readonly entryTimeoutMs: number;
+  readonly attrTimeoutMs: number;
+}
+
+export interface AttributesAnswer {
+  readonly attributes: Attributes;
+  readonly attrTimeoutMs: number;
+}
+
+/** setattr(2)-like change; absent fields stay. */
+export interface AttributeChange {
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly size?: number;
+  readonly atime?: Timespec | 'now';
+  readonly mtime?: Timespec | 'now';
+}
+
+export interface OpenAnswer {
+  readonly fh: number;
+  /** The kernel may keep the pages it has: the file is the version they were read from. */
+  readonly keepCache: boolean;
+  /** Reads and writes bypass the page cache. */
+  readonly directIo: boolean;
+}
+
+export interface CreateAnswer extends OpenAnswer {
+  readonly entry: Entry;
+}
+
+export interface DirectoryEntry {
+  readonly name: string;
+  /** Cookie that continues after this entry. */
+  readonly offset: number;
+  /** File type bits of mode. */
+  readonly type: number;
+  readonly ino: number;
+}
+
+export interface StatfsAnswer {
+  readonly blockSize: number;
+  readonly blocks: number;
+  readonly blocksFree: number;
+  readonly blocksAvailable: number;
+  readonly files: number;
+  readonly filesFree: number;
+  readonly nameMax: number;
+}
+
+/** renameat2(2) flags. */
+export const RENAME_NOREPLACE = 1;
+export const RENAME_EXCHANGE = 2;
+
+export interface FileSystem {
+  lookup(parent: number, name: string, ctx: RequestContext): Awaitable<Entry>;
+  /** Drops `count` references that entries gave out. Never fails, no answer. */
+  forget(nodeId: number, count: number): void;
+  getattr(nodeId: number, fh: number | undefined, ctx: RequestContext): Awaitable<AttributesAnswer>;
+  setattr(
+    nodeId: number,
+    change: AttributeChange,
+    fh: number | undefined,
+    ctx: RequestContext,
+  ): Awaitable<AttributesAnswer>;
+  readlink(nodeId: number, ctx: RequestContext): Awaitable<string>;
+  /** Regular files only; others EPERM. */
+  mknod(parent: number, name: string, mode: number, ctx: RequestContext): Awaitable<Entry>;
+  mkdir(parent: number, name: string, mode: number, ctx: RequestContext): Awaitable<Entry>;
+  unlink(parent: number, name: string, ctx: RequestContext): Awaitable<void>;
+  rmdir(parent: number, name: string, ctx: RequestContext): Awaitable<void>;
+  symlink(parent: number, name: string, target: string, ctx: RequestContext): Awaitable<Entry>;
+  rename(
+    parent: number,
+    name: string,
+    newParent: number,
+    newName: string,
+    flags: number,
+    ctx: RequestContext,
+  ): Awaitable<void>;
+  link(nodeId: number, newParent: number, newName: string, ctx: RequestContext): Awaitable<Entry>;
+  /** `flags`: O_* of open(2). */
+  open(nodeId: number, flags: number, ctx: RequestContext): Awaitable<OpenAnswer>;
+  create(
+    parent: number,
+    name: string,
+    mode: number,
+    flags: number,
+    ctx: RequestContext,
+  ): Awaitable<CreateAnswer>;
+  /** Bytes at [offset, offset+length): exactly that many unless the file ends, as one or several pieces. Never short inside st_size. */
+  read(
+    nodeId: number,
+    fh: number,
+    offset: number,
+    length: number,
+    ctx: RequestContext,
+  ): Awaitable<readonly Uint8Array[]>;
+  /** All of `data`, or an error. */
+  write(
+    nodeId: number,
+    fh: number,
+    offset: number,
+    data: Uint8Array,
+    ctx: RequestContext,
+  ): Awaitable<number>;
+  /** close(2) of one descriptor. */
+  flush(nodeId: number, fh: number, ctx: RequestContext): Awaitable<void>;
+  /** Last close: the handle is gone whatever happens. */
+  release(nodeId: number, fh: number): Awaitable<void>;
+  fsync(nodeId: number, fh: number, dataOnly: boolean, ctx: RequestContext): Awaitable<void>;
+  fallocate(
+    nodeId: number,
+    fh: number,
+    mode: number,
+    offset: number,
+    length: number,
+    ctx: RequestContext,
+  ): Awaitable<void>;
+  lseek(
+    nodeId: number,
+    fh: number,
+    offset: number,
+    whence: number,
+    ctx: RequestContext,
+  ): Awaitable<number>;
+  opendir(nodeId: number, ctx: RequestContext): Awaitable<OpenAnswer>;
+  /**
+   * Calls `add` for each entry after cookie `offset` ("." and ".." first) until it returns false (that entry was not taken) or the
+   * directory ends. An entry that a directory had before opendir and still has is told exactly once whatever changes meanwhile.
+   */
+  readdir(
+    nodeId: number,
+    fh: number,
+    offset: number,
+    add: (entry: DirectoryEntry) => boolean,
+    ctx: RequestContext,
+  ): Awaitable<void>;
+  /** As readdir, with the lookup answer of each name; references are counted for the entries taken ("." and ".." have nodeId 0). */
+  readdirplus(
+    nodeId: number,
+    fh: number,
+    offset: number,
+    add: (entry: DirectoryEntry, lookup: Entry) => boolean,
+    ctx: RequestContext,
+  ): Awaitable<void>;
+  releasedir(nodeId: number, fh: number): void;
+  fsyncdir(nodeId: number, fh: number, ctx: RequestContext): Awaitable<void>;
+  statfs(nodeId: number, ctx: RequestContext): Awaitable<StatfsAnswer>;
+  access(nodeId: number, mask: number, ctx: RequestContext): Awaitable<void>;
+  /** `flags`: XATTR_CREATE 1, XATTR_REPLACE 2. */
+  setxattr(
+    nodeId: number,
+    name: string,
+    value: Uint8Array,
+    flags: number,
+    ctx: RequestContext,
+  ): Awaitable<void>;
+  getxattr(nodeId: number, name: string, ctx: RequestContext): Awaitable<Uint8Array>;
+  listxattr(nodeId: number, ctx: RequestContext): Awaitable<string[]>;
+  removexattr(nodeId: number, name: string, ctx: RequestContext): Awaitable<void>;
+
+  /**
+   * How the file system tells the kernel that what it may have cached is no longer so. Set once by the bridge, before the first
+   * operation. Answers must not wait for these (a page lock may be held by the very request being answered).
+   */
+  setInvalidator(invalidator: Invalidator): void;
+  /** Uploads everything dirty; rejects with the first error after all were tried. */
+  syncAll(signal?: AbortSignal): Promise<void>;
+  /** After the unmount: releases everything. */
+  destroy(): Promise<void>;
+}
+
+export interface Invalidator {
+  /** Attributes and, from `offset` on (`length` 0: to the end), pages. `offset` < 0: attributes only. Resolves when the kernel knows. */
+  inode(nodeId: number, offset: number, length: number): Promise<void>;
+  entry(parent: number, name: string): Promise<void>;
+}
+
+/** What an operation fails with: the errno, and why, for the log. */
+export class FsError extends DavportError {
+  readonly errno: ErrnoName;
+
+  constructor(errno: ErrnoName, message?: string, options?: ErrorOptions) {
+    super(errno, message ?? errno, options);
+    this.errno = errno;
+  }
+}

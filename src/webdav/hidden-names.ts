@@ -1,0 +1,14 @@
+/**
+ * Names that exist at the peer for a moment or for its own purposes and that a mount neither lists nor finds.
+ */
+
+/** Uploads on the way: `.davport-<16 hex>.part`, next to the target so that MOVE is a rename. */
+const UPLOAD_NAME = /^\.davport-[0-9a-f]{16}\.part$/;
+
+export function uploadName(random: Uint8Array): string {
+  return `.davport-${Buffer.from(random).subarray(0, 8).toString('hex')}.part`;
+}
+
+export function isUploadName(name: string): boolean {
+  return UPLOAD_NAME.test(name);
+}

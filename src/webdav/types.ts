@@ -1,0 +1,204 @@
+import { DavportError } from '../errors.js';
+import type { BodySink, HttpBody } from '../http/types.js';
+
+/** Seconds and nanoseconds since the epoch; `sec` may be negative, `nsec` is 0..999999999. */
+export interface Timespec {
+  readonly sec: number;
+  readonly nsec: number;
+}
+
+/** Namespace of davport's own properties. */
+export const DAVPORT_NS = 'urn:davport:ns';
+/** Namespace of extended attributes stored as dead properties. */
+export const XATTR_NS = 'urn:davport:xattr';
+
+/**
+ * What POSIX knows of a file and WebDAV does not, as the one property {urn:davport:ns}posix (one, because phodav stores only the
+ * first property of a PROPPATCH). Text: space-separated `key=value`, e.g. `mode=100755 mtime=1700000000.000000001 etag="…"`;
+ * unknown keys are ignored. `mode` is octal with the file type (regular 100000, symbolic link 120000, directory 040000).
+ * `etag` (percent-encoded) names the version it was said of (compared weakly): of another version only the permission bits hold.
+ * Our own share reports it live, without `etag`.
+ */
+export interface PosixProperty {
+  readonly mode?: number;
+  readonly mtime?: Timespec;
+  readonly etag?: string;
+  /** Symbolic links of our own share: the target. Elsewhere the target is the content of the resource. */
+  readonly target?: string;
+  /** Inode number where the peer tells (our own share). */
+  readonly ino?: number;
+  readonly nlink?: number;
+}
+
+/** Live state of a resource as one PROPFIND told it. */
+export interface Resource {
+  /** Last path segment, decoded as names.ts has it; '' for the requested resource itself. */
+  readonly name: string;
+  /** special: FIFO, socket, device, dangling link: listed, never opened. */
+  readonly kind: 'file' | 'collection' | 'special';
+  readonly size: number;
+  /** Best that the server tells: `posix`, else finer ETag (phodav), else getlastmodified. Undefined when it tells nothing. */
+  readonly mtime: Timespec | undefined;
+  readonly created: Timespec | undefined;
+  /** As received, with quotes and W/. */
+  readonly etag: string | undefined;
+  /** Server-side executable flag: true, false, or not told. Already worked around for phodav (never told there). */
+  readonly executable: boolean | undefined;
+  /** The posix property if present and (where it names an etag) of this version; mode alone if of another. */
+  readonly posix: PosixProperty | undefined;
+}
+
+export interface Quota {
+  /** Undefined: not told or unlimited. */
+  readonly availableBytes: number | undefined;
+  readonly usedBytes: number | undefined;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** Conditions that the client turns into whatever the server honours (If-Match, If, If-None-Match, Overwrite). */
+export interface Precondition {
+  /** The resource must be this version. */
+  readonly etag?: string;
+  /** Nothing must be there. */
+  readonly absent?: boolean;
+}
+
+export interface PutOptions extends CallOptions {
+  readonly precondition?: Precondition;
+  /** Sent as metadata where the server takes it along with the PUT (our own share): saves a PROPPATCH. */
+  readonly posix?: PosixProperty;
+}
+
+export interface PutResult {
+  readonly created: boolean;
+  /** Only from a server whose PUT response is trusted to describe the stored version (our own share). */
+  readonly resource: Resource | undefined;
+}
+
+export interface GetResult {
+  readonly status: 200 | 206;
+  readonly etag: string | undefined;
+  /** Size of the whole file: Content-Range's total or Content-Length. */
+  readonly totalSize: number;
+  /** First byte delivered. */
+  readonly start: number;
+}
+
+/** What the server is and which promises it keeps: one table in server-profile.ts, filled by OPTIONS and probes. */
+export interface ServerProfile {
+  readonly name: 'phodav' | 'apache' | 'sabredav' | 'davport' | 'unknown';
+  /** Value of Server, for messages. */
+  readonly server: string;
+  readonly davClasses: ReadonlySet<string>;
+  /** A PUT that is cut leaves the old file whole: PUT may go straight to the target. */
+  readonly atomicPut: boolean;
+  /** PUT honours If-Match / If-None-Match: * . Else the target is checked by PROPFIND right before. */
+  readonly conditionalPut: boolean;
+  /** MOVE with Overwrite: F onto an existing name fails with 412. */
+  readonly moveNoReplace: boolean;
+  /** PUT answers with the stored version's etag and size (no verification request needed). */
+  readonly putReturnsResource: boolean;
+  /** A ranged GET costs as much as its range. False: as much as the file (phodav): read whole files in one stream. */
+  readonly cheapRanges: boolean;
+  /** Unknown properties given by PROPPATCH are kept (dead properties). */
+  readonly deadProperties: boolean;
+  /** PROPPATCH {http://apache.org/dav/props/}executable changes the file's mode. */
+  readonly setsExecutable: boolean;
+  /** The posix property is live there (our own share): mode and times are the file's own. */
+  readonly livePosix: boolean;
+  /** Quota properties are told (RFC 4331). */
+  readonly quota: boolean;
+  /** DELETE of a collection may empty what a symbolic link points at: never delete one that was not seen empty. */
+  readonly deleteFollowsLinks: boolean;
+  /** MOVE onto an existing collection destroys it first. Always check before. */
+  readonly moveClobbersCollections: boolean;
+}
+
+/**
+ * RFC 4918 client. Paths are decoded, absolute, '/'-separated, without trailing slash; the root is ''.  Every method rejects with
+ * DavError (a status that says no), XmlError (an answer that can't be trusted), HttpError (no answer) or signal.reason.
+ */
+export interface WebDavClient {
+  /** Asks OPTIONS (and probes) once per connection of the peer and remembers. */
+  profile(options?: CallOptions): Promise<ServerProfile>;
+  /** The profile if it is known already. */
+  readonly knownProfile: ServerProfile | undefined;
+  /** Depth 0. */
+  stat(path: string, options?: CallOptions): Promise<Resource>;
+  /** Depth 1 without the collection itself and without what is hidden (see hiddenName). Resolves when the document ended well. */
+  list(path: string, options?: CallOptions): Promise<Listing>;
+  /** RFC 4331 at `path`. */
+  quota(path: string, options?: CallOptions): Promise<Quota>;
+  /**
+   * Bytes [start, end) to `sink` in order, exactly that many, or an error: HTTP_PROTOCOL if short or long, STALE (DavError 412) when
+   * `etag` is given and the answer is of another version. Without range: the whole file. `onHead` comes before the first byte.
+   */
+  get(path: string, sink: BodySink, options?: CallOptions & GetOptions): Promise<GetResult>;
+  put(path: string, body: HttpBody, options?: PutOptions): Promise<PutResult>;
+  remove(path: string, options?: CallOptions & { precondition?: Precondition }): Promise<void>;
+  mkcol(path: string, options?: CallOptions): Promise<void>;
+  copy(from: string, to: string, options?: CallOptions & { overwrite?: boolean }): Promise<void>;
+  move(from: string, to: string, options?: CallOptions & { overwrite?: boolean }): Promise<void>;
+  /** Sets (text) or removes (undefined) properties. Rejects with DavError of the first refused property's status. */
+  proppatch(path: string, changes: readonly PropertyChange[], options?: CallOptions): Promise<void>;
+  /** Named dead properties' text, by `${ns} ${name}`; absent ones are missing. */
+  properties(path: string, names: readonly PropertyName[], options?: CallOptions): Promise<Map<string, string>>;
+  /** Names of all properties (propname, else allprop). */
+  propertyNames(path: string, options?: CallOptions): Promise<PropertyName[]>;
+  lock(path: string, options?: CallOptions & { timeoutSec?: number }): Promise<{ token: string; created: boolean }>;
+  unlock(path: string, token: string, options?: CallOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface GetOptions {
+  readonly start?: number;
+  readonly end?: number;
+  readonly etag?: string;
+  readonly onHead?: (head: GetResult) => void;
+}
+
+export interface Listing {
+  /** The collection itself, with name ''. */
+  readonly self: Resource | undefined;
+  readonly members: Resource[];
+}
+
+export interface PropertyName {
+  readonly ns: string;
+  readonly name: string;
+}
+export interface PropertyChange extends PropertyName {
+  readonly value: string | undefined;
+}
+
+/** A status that says no. `code` is DAV_<status>. */
+export class DavError extends DavportError {
+  readonly status: number;
+  readonly method: string;
+  readonly path: string;
+  /** Precondition element of the error body (RFC 4918 §16), e.g. 'lock-token-submitted'. */
+  readonly condition: string | undefined;
+
+  constructor(
+    method: string,
+    path: string,
+    status: number,
+    options?: ErrorOptions & { condition?: string; message?: string },
+  ) {
+    super(`DAV_${status}`, options?.message ?? `${method} ${path || '/'}: ${status}`, options);
+    this.method = method;
+    this.path = path;
+    this.status = status;
+    this.condition = options?.condition;
+  }
+}
+
+/** An XML answer that is ill-formed, truncated, hostile or not what was asked for. */
+export class XmlError extends DavportError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('XML_INVALID', message, options);
+  }
+}
