@@ -1,0 +1,56 @@
+import type { Duplex } from 'node:stream';
+import { DavportError } from '../errors.js';
+
+/**
+ * opener: makes client_ids (the guest; whoever sends requests). acceptor: takes up ids it has not seen (the host; whoever serves).
+ */
+export type MuxRole = 'opener' | 'acceptor';
+
+/**
+ * One multiplexer over a `Channel` and all its sessions, one after another: it opens the channel, runs a session until it closes,
+ * destroys that session's streams with `StreamResetError`, and opens again, until `close()`.
+ *
+ *     waiting ──session──► connected (unsynced ──first valid frame──► synced) ──onClose──► waiting … ──close()──► closed
+ */
+export interface Mux {
+  readonly role: MuxRole;
+  /** A session is open. */
+  readonly connected: boolean;
+  /** Set when the channel said that waiting can't help; the mux is then closed. */
+  readonly failure: Error | undefined;
+  onConnectedChange(listener: (connected: boolean) => void): () => void;
+  /** Opener only: a stream on a fresh client_id. Throws MuxError NOT_CONNECTED when there is no session. */
+  openStream(options?: { readonly priority?: 'metadata' | 'bulk' }): MuxStream;
+  /** Ends the present session (new prefix, new session after at least 100 ms): the peer stopped answering. */
+  restartSession(reason: Error): void;
+  readonly stats: MuxStats;
+  close(): Promise<void>;
+}
+
+/** Only what MuxStream adds to Duplex. `destroy()` sends the end-of-stream frame and forgets the id: nothing of it is sent any more. */
+export interface MuxStream extends Duplex {
+  readonly clientId: bigint;
+  /** Bytes handed to the channel so far on this id: 0 means that the peer can't have seen anything. */
+  readonly bytesSent: number;
+}
+
+export interface MuxStats {
+  readonly sessions: number;
+  readonly framesIn: number;
+  readonly framesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Bytes thrown away while looking for the first frame of this session. */
+  readonly junkBytes: number;
+  readonly resyncs: number;
+  readonly openStreams: number;
+}
+
+export class MuxError extends DavportError {}
+
+/** The stream ended before its time: session closed, peer ended it, or it went over its limit of unread bytes. */
+export class StreamResetError extends MuxError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('STREAM_RESET', message, options);
+  }
+}
