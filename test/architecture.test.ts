@@ -48,7 +48,7 @@ function importsOf(file: string): Import[] {
   const found: Import[] = [];
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node)) {
-      const typeOnly = node.importClause?.isTypeOnly ?? false;
+      const typeOnly = node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
       found.push({ specifier: (node.moduleSpecifier as ts.StringLiteral).text, typeOnly });
     } else if (ts.isExportDeclaration(node) && node.moduleSpecifier) {
       const specifier = (node.moduleSpecifier as ts.StringLiteral).text;

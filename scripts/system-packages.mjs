@@ -1,0 +1,90 @@
+/**
+ * node scripts/system-packages.mjs demo|test [--missing]
+ *
+ * Says which Debian packages a job needs and this system lacks, and how to get them; exits with 1 if there are any.
+ * With --missing it prints their names alone, one line, and exits with 0.
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import path from 'node:path';
+
+const isRoot = process.getuid() === 0;
+
+const inPath = (command) => () =>
+  [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'].some((folder) => {
+    try {
+      accessSync(path.join(folder || '.', command), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+
+const succeeds =
+  (command, ...args) =>
+  () =>
+    spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+
+const file = (name) => () => existsSync(name);
+
+/** [Debian package, how to see that it is there, for which jobs, what for] */
+const PACKAGES = [
+  [
+    'fuse3',
+    (job) => (job === 'demo' && isRoot) || inPath('fusermount3')(),
+    ['demo', 'test'],
+    'mounts without root',
+  ],
+  ['gcc', inPath('cc'), ['demo', 'test'], 'builds the small native part'],
+  ['libc6-dev', file('/usr/include/stdio.h'), ['demo', 'test'], 'builds the small native part'],
+  ['git', inPath('git'), ['test'], 'works on the mount'],
+  ['curl', inPath('curl'), ['test'], 'speaks to the share'],
+  ['make', inPath('make'), ['test'], 'works on the mount'],
+  ['attr', inPath('getfattr'), ['test'], 'extended attributes on the mount'],
+  ['rsync', inPath('rsync'), ['test'], 'works on the mount'],
+  ['sqlite3', inPath('sqlite3'), ['test'], 'works on the mount'],
+  ['strace', inPath('strace'), ['test'], 'counts system calls'],
+  ['valgrind', inPath('valgrind'), ['test'], 'checks the native part'],
+  ['litmus', inPath('litmus'), ['test'], 'WebDAV conformance of the share'],
+  ['cadaver', inPath('cadaver'), ['test'], 'a foreign WebDAV client'],
+  ['chezdav', inPath('chezdav'), ['test'], 'the server of SPICE clients (phodav)'],
+  ['apache2', inPath('apache2'), ['test'], 'a foreign WebDAV server'],
+  ['apache2-utils', inPath('htdigest'), ['test'], 'credentials for Apache'],
+  ['pkg-config', inPath('pkg-config'), ['test'], 'builds the SPICE server of the tests'],
+  [
+    'libspice-server-dev',
+    succeeds('pkg-config', '--exists', 'spice-server'),
+    ['test'],
+    'SPICE server',
+  ],
+  ['libglib2.0-dev', succeeds('pkg-config', '--exists', 'glib-2.0'), ['test'], 'SPICE server'],
+  [
+    'python3-gi',
+    succeeds('/usr/bin/python3', '-c', 'import gi'),
+    ['test'],
+    'the SPICE client of the tests',
+  ],
+  [
+    'gir1.2-spiceclientglib-2.0',
+    succeeds('/usr/bin/python3', '-c', 'import gi; gi.require_version("SpiceClientGLib", "2.0")'),
+    ['test'],
+    'the SPICE client of the tests',
+  ],
+];
+
+const [job, option] = process.argv.slice(2);
+if (!['demo', 'test'].includes(job) || (option !== undefined && option !== '--missing')) {
+  console.error('usage: node scripts/system-packages.mjs demo|test [--missing]');
+  process.exit(2);
+}
+const missing = PACKAGES.filter(([, isThere, jobs]) => jobs.includes(job) && !isThere(job));
+if (option === '--missing') {
+  console.log(missing.map(([name]) => name).join(' '));
+} else if (missing.length > 0) {
+  const sudo = isRoot ? '' : 'sudo ';
+  console.error('davport: these system packages are missing:');
+  for (const [name, , , purpose] of missing) console.error(`  ${name.padEnd(28)}${purpose}`);
+  const names = missing.map(([name]) => name).join(' ');
+  console.error(`Get them with: ${sudo}apt-get install --no-install-recommends ${names}`);
+  process.exit(1);
+}
