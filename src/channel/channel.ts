@@ -36,6 +36,12 @@ export interface ChannelSession {
    * False: the queue is over its high-water mark; write no more until `onDrain`. Never throws; after the end it does nothing.
    */
   write(buffers: readonly Uint8Array[]): boolean;
+  /**
+   * Asks for no more `onData` until `resume`; the end of the session is still reported. Both or neither are there; a sink
+   * whose session has neither must take what comes.
+   */
+  pause?(): void;
+  resume?(): void;
   /** Ends the session. What is queued may be lost. Idempotent. */
   close(): void;
 }

@@ -20,11 +20,18 @@ export interface Mux {
   readonly failure: Error | undefined;
   onConnectedChange(listener: (connected: boolean) => void): () => void;
   /** Opener only: a stream on a fresh client_id. Throws MuxError NOT_CONNECTED when there is no session. */
-  openStream(options?: { readonly priority?: 'metadata' | 'bulk' }): MuxStream;
+  openStream(options?: OpenStreamOptions): MuxStream;
   /** Ends the present session (new prefix, new session after at least 100 ms): the peer stopped answering. */
   restartSession(reason: Error): void;
   readonly stats: MuxStats;
   close(): Promise<void>;
+}
+
+export interface OpenStreamOptions {
+  /** Metadata streams' frames go first, but leave bulk streams a share. Default 'bulk'. */
+  readonly priority?: 'metadata' | 'bulk';
+  /** A stream with more bytes than this waiting to be read is reset alone. Default 64 MiB. */
+  readonly maxUnreadBytes?: number;
 }
 
 /** Only what MuxStream adds to Duplex. `destroy()` sends the end-of-stream frame and forgets the id: nothing of it is sent any more. */
