@@ -13,11 +13,17 @@ export interface Readiness {
 
 /**
  * One descriptor, watched on the event loop of the environment that created it. Owns the descriptor: `close()` closes it.
- * Calls after `close()` throw ERR_FD_CLOSED. System call errors are `Error` with `code` (errno name), `errno`, `syscall`.
+ * Calls after `close()` throw ERR_FD_CLOSED. System call errors are `Error` with `code` (errno name), `errno` (negative,
+ * as in node:fs), `syscall` and, where there is one, `path`.
  */
 export interface FdIo {
   readonly fd: number;
-  /** Level-triggered watch; `callback` runs on the event loop with what is ready. Both false stops watching. */
+  /**
+   * Level-triggered watch; `callback` runs on the event loop with what is ready. Both false stops watching.
+   * A hang-up is reported again and again: stop watching then. An error condition (a FUSE device whose file system was
+   * unmounted, a pipe without reader) is reported once, as all three, and ends the watch; the next read or write says
+   * which it was. A watched descriptor keeps the event loop alive.
+   */
   watch(readable: boolean, writable: boolean, callback: (ready: Readiness) => void): void;
   /** poll(2) with timeout 0. */
   poll(): Readiness;
@@ -26,31 +32,43 @@ export interface FdIo {
   /**
    * Many reads, one message each (for /dev/fuse): while at least `minSpace` bytes of `buffer` are left and at most `ends.length`
    * messages, message i lies at [ends[i-1] rounded up to 8, ends[i]). Returns the number of messages; 0 for EAGAIN.
-   * Throws ENODEV when the file system was unmounted. Interrupted reads (EINTR, ENOENT of an interrupted request) are retried.
+   * Throws ENODEV when the file system was unmounted (or at end of file, of other descriptors). Interrupted reads (EINTR, ENOENT of an interrupted request) are retried.
    */
   readBatch(buffer: Buffer, ends: Uint32Array, minSpace: number): number;
   /** One non-blocking writev(2): bytes written, -1 for EAGAIN. At most 1024 buffers. */
   writev(buffers: readonly Uint8Array[]): number;
+  /** Idempotent; also allowed within the callback of `watch`, which is not called again. `fd` is -1 then. */
   close(): void;
 }
+
+/** Bytes where a name may not be UTF-8. A NUL in it is a TypeError. */
+export type Path = string | Uint8Array;
 
 export interface NativeBinding {
   /** Takes over `fd`, sets O_NONBLOCK and CLOEXEC. */
   openFd(fd: number): FdIo;
   /** open(2) with O_NONBLOCK|O_CLOEXEC added to `flags`. */
-  open(path: string, flags: number): FdIo;
+  open(path: Path, flags: number): FdIo;
   /**
    * Opens /dev/fuse and mounts it with mount(2) (needs CAP_SYS_ADMIN). `options` is the comma list for the kernel without fd=
    * (rootmode=40000,user_id=0,group_id=0,allow_other,max_read=…); `flags` the MS_* bits. Returns the /dev/fuse descriptor.
    */
   mountFuse(source: string, target: string, type: string, flags: number, options: string): number;
-  /** umount2(2); `flags` MNT_* bits. */
+  /**
+   * umount2(2); `flags` MNT_* bits. A process that serves the file system itself gives MNT_DETACH: the kernel may flush
+   * data to it, and it could not answer in the middle of this call.
+   */
   umount(target: string, flags: number): void;
-  /** Socket pair for the fusermount3 hand-shake: [parent, child]; the child end has no CLOEXEC. */
+  /** Socket pair for the fusermount3 hand-shake. Both ends are CLOEXEC: the child gets its end through `stdio` of spawn. */
   socketPair(): [number, number];
   /** Receives one descriptor by SCM_RIGHTS from `socket` (non-blocking): the descriptor (CLOEXEC), -1 for EAGAIN, -2 at end. */
   receiveFd(socket: number): number;
   closeFd(fd: number): void;
+  /** Extended attributes, symbolic links not followed. Undefined: no such attribute (ENODATA). */
+  getxattr(path: Path, name: string): Buffer | undefined;
+  setxattr(path: Path, name: string, value: Uint8Array): void;
+  listxattr(path: Path): string[];
+  removexattr(path: Path, name: string): void;
 }
 
 export const MS_RDONLY = 1;

@@ -1,0 +1,32 @@
+/* Loads the addon into one environment (main thread or worker). */
+#include "addon.h"
+
+#include <stdlib.h>
+
+static void environment_ends(napi_async_cleanup_hook_handle handle, void *data) {
+  (void)handle;
+  watchers_end(data);
+}
+
+/* Runs after `environment_ends` has been released: nothing of this environment uses it any more. */
+static void free_environment(napi_env env, void *data, void *hint) {
+  (void)env;
+  (void)hint;
+  free(data);
+}
+
+NAPI_MODULE_INIT() {
+  if (!uv_abi_fits()) return throw_code(env, "ERR_UV_ABI", "this Node.js has another libuv than the addon knows");
+  struct environment *environment = calloc(1, sizeof *environment);
+  if (environment == NULL) return throw_code(env, "ENOMEM", "no memory");
+  if (napi_set_instance_data(env, environment, free_environment, NULL) != napi_ok) {
+    free(environment);
+    return throw_last(env);
+  }
+  struct uv_loop_s *loop;
+  TRY(env, napi_get_uv_event_loop(env, &loop));
+  environment->loop = loop;
+  TRY(env, napi_add_async_cleanup_hook(env, environment_ends, environment, &environment->cleanup));
+  if (!define_fd_io(env, exports) || !define_mount(env, exports) || !define_xattr(env, exports)) return throw_last(env);
+  return exports;
+}
