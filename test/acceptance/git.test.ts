@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { bash } from '../support/run.js';
+import { scenario } from '../support/scenario.js';
+import { makeTempDir } from '../support/temp-dir.js';
+
+const env = {
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_COUNT: '2',
+  // At the peer the repository belongs to whom the peer runs as.
+  GIT_CONFIG_KEY_0: 'safe.directory',
+  GIT_CONFIG_VALUE_0: '*',
+  GIT_CONFIG_KEY_1: 'init.defaultBranch',
+  GIT_CONFIG_VALUE_1: 'main',
+  GIT_AUTHOR_NAME: 'Test',
+  GIT_AUTHOR_EMAIL: 'test@example.org',
+  GIT_COMMITTER_NAME: 'Test',
+  GIT_COMMITTER_EMAIL: 'test@example.org',
+};
+
+const MAKE_SOURCE = `
+git init -q "$1"; cd "$1"
+for commit in 1 2 3; do
+  mkdir -p part-$commit
+  for i in $(seq 100); do echo "file $i of commit $commit" > part-$commit/file-$i.txt; done
+  echo "commit $commit" >> history.txt
+  git add . && git commit -q -m "commit $commit"
+done`;
+
+const WORK = `
+git clone -q "$1" "$2/repo"; cd "$2/repo"
+git fsck --full --strict
+test -z "$(git status --porcelain)"
+mkdir thousand
+for i in $(seq 1000); do echo "new file $i" > thousand/$i.txt; done
+git add . && git commit -q -m 'a thousand files'
+test -z "$(git status --porcelain)"
+git gc -q
+git fsck --full --strict
+test -z "$(git status --porcelain)"`;
+
+scenario(
+  'git: clone, fsck, status, a commit of 1,000 files, gc',
+  { timeoutMs: 180_000 },
+  async ({ peer, mount, dir }) => {
+    const source = join(makeTempDir('davport-git-'), 'source');
+    await bash(MAKE_SOURCE, [source], { env });
+    await bash(WORK, [source, dir], { env, timeoutMs: 150_000 });
+    await bash('cd "$1/repo" && git fsck --full --strict', [peer.dir], { env });
+    await mount.remount();
+    const { stdout } = await bash(
+      'cd "$1/repo" && git status --porcelain && git log --oneline | wc -l && git ls-files | wc -l',
+      [dir],
+      { env },
+    );
+    assert.equal(stdout.replace(/\s+/g, ' ').trim(), '4 1301');
+  },
+);
