@@ -31,6 +31,7 @@ export function scenario(
   body: (scene: Scene) => Promise<void>,
 ): void {
   if (selectedVia() === 'folder') {
+    if (options.peers !== undefined) return;
     test(`${name} [folder]`, { timeout: options.timeoutMs }, async (t) => {
       const peer = folderPeer(makeTempDir('davport-served-'));
       await options.prepare?.(peer.dir);
