@@ -1,0 +1,139 @@
+import { toClientId } from './frame.js';
+import { DuplexMuxStream } from './mux-stream.js';
+import type { SessionContext } from './session.js';
+import { MuxSession } from './session.js';
+import type { MuxStream } from './types.js';
+import { StreamResetError } from './types.js';
+
+export interface AcceptorOptions {
+  /** Called for each new stream, before its first bytes are delivered. Owns the stream from now on. */
+  readonly onStream: (stream: MuxStream) => void;
+  /** Streams at a time; further ones are ended at once. */
+  readonly maxStreams: number;
+  /** Unread bytes of one stream at which the channel is no longer read. */
+  readonly maxUnreadBytes: number;
+  /** How long a stream that nobody reads may hold up the channel before it is reset. */
+  readonly stallTimeoutMs: number;
+}
+
+/** Ids remembered after their end. Late frames of more ids than this aren't told from new requests. */
+const MAX_SPENT_IDS = 4096;
+
+/**
+ * The side that takes up ids and answers on them. There is no flow control per id, so a stream whose consumer is slower than the
+ * channel holds up the whole channel, but not for ever.
+ */
+export class AcceptorSession extends MuxSession {
+  readonly #options: AcceptorOptions;
+  /** Streams over their limit, each with the timer that ends it unless somebody reads. Not empty: the channel is paused. */
+  readonly #stalled = new Map<DuplexMuxStream, NodeJS.Timeout>();
+  readonly #spent = new Set<bigint>();
+
+  constructor(context: SessionContext, options: AcceptorOptions) {
+    super(context);
+    this.#options = options;
+  }
+
+  /** Every header is taken at its word: an acceptor has nothing to tell a wrong one by. */
+  protected override decode(chunk: Buffer): void {
+    this.decoder.decode(chunk);
+  }
+
+  override onHeader(high: number, low: number, size: number): boolean {
+    const stream = this.ids.get(high, low);
+    if (stream !== undefined) {
+      this.routeFrame(stream, size);
+      return true;
+    }
+    this.counters.framesIn += 1;
+    this.current = undefined;
+    if (size > 0 && !this.#isSpent(high, low)) this.#accept(high, low);
+    return true;
+  }
+
+  #accept(high: number, low: number): void {
+    if (this.live.size >= this.#options.maxStreams) {
+      this.log.warn('refused a stream: too many are open', { open: this.live.size });
+      this.#spend(high, low);
+      this.scheduler.sendEnd(high, low);
+      return;
+    }
+    const stream = new DuplexMuxStream(this, {
+      high,
+      low,
+      metadata: false,
+      endSendsFrame: true,
+      maxUnreadBytes: this.#options.maxUnreadBytes,
+    });
+    this.adopt(stream);
+    this.current = stream;
+    try {
+      this.#options.onStream(stream);
+    } catch (error) {
+      this.log.error('a stream could not be served', { error: String(error) });
+      stream.destroy();
+    }
+  }
+
+  /**
+   * When this side ends a stream first, the tail of the opener's request may still arrive, and must not be taken for a new
+   * request: a file's content could be one. Ids of openers that count, as ours does, are never used twice, so they are
+   * remembered. spice-webdavd's, which come back at once, have a sign extension for their upper half.
+   */
+  #spend(high: number, low: number): void {
+    if (high === 0 || high === 0xffff_ffff) return;
+    this.#spent.add(toClientId(high, low));
+    if (this.#spent.size <= MAX_SPENT_IDS) return;
+    for (const oldest of this.#spent) {
+      this.#spent.delete(oldest);
+      return;
+    }
+  }
+
+  #isSpent(high: number, low: number): boolean {
+    return this.#spent.size > 0 && this.#spent.has(toClientId(high, low));
+  }
+
+  override onEnded(stream: DuplexMuxStream): void {
+    if (this.ids.get(stream.high, stream.low) === stream) this.#spend(stream.high, stream.low);
+    super.onEnded(stream);
+  }
+
+  protected override onReceived(stream: DuplexMuxStream): void {
+    if (stream.unreadBytes <= stream.maxUnreadBytes || this.#stalled.has(stream)) return;
+    const session = this.channelSession;
+    if (session?.pause === undefined) {
+      stream.destroy(new StreamResetError('bytes arrive faster than they are read'));
+      return;
+    }
+    this.#stalled.set(
+      stream,
+      setTimeout(() => {
+        this.log.warn('reset a stream that nobody reads', {
+          waitedMs: this.#options.stallTimeoutMs,
+        });
+        stream.destroy(new StreamResetError('nobody read the stream'));
+      }, this.#options.stallTimeoutMs),
+    );
+    if (this.#stalled.size === 1) session.pause();
+  }
+
+  override onRead(stream: DuplexMuxStream): void {
+    const timer = this.#stalled.get(stream);
+    if (timer === undefined) return;
+    if (stream.unreadBytes > stream.maxUnreadBytes / 2) timer.refresh();
+    else this.#unstall(stream, timer);
+  }
+
+  #unstall(stream: DuplexMuxStream, timer: NodeJS.Timeout): void {
+    clearTimeout(timer);
+    this.#stalled.delete(stream);
+    if (this.#stalled.size === 0 && !this.ended) this.channelSession?.resume?.();
+  }
+
+  override onReleased(stream: DuplexMuxStream, sendEnd: boolean): void {
+    super.onReleased(stream, sendEnd);
+    const timer = this.#stalled.get(stream);
+    if (timer !== undefined) this.#unstall(stream, timer);
+  }
+}
