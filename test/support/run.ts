@@ -121,7 +121,7 @@ export function bash(
   args: readonly string[] = [],
   options: RunOptions = {},
 ): Promise<RunResult> {
-  return run('/bin/bash', ['-euo', 'pipefail', '-c', script, 'bash', ...args], options);
+  return run('/bin/bash', ['--norc', '-euo', 'pipefail', '-c', script, 'bash', ...args], options);
 }
 
 /** A Python program with the system's interpreter: it has system calls that Node lacks, and threads that really block. */

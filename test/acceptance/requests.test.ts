@@ -1,0 +1,76 @@
+/** How many requests an operation costs, counted at the peer. */
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { bash } from '../support/run.js';
+import { scenario, type Scene } from '../support/scenario.js';
+
+const peers = ['share', 'apache'] as const;
+const FOLDERS = ['a', 'b', 'c', 'd', 'e'];
+
+function makeFiles(served: string): void {
+  for (const folder of FOLDERS) {
+    mkdirSync(`${served}/${folder}`);
+    for (let i = 0; i < 50; i++) writeFileSync(`${served}/${folder}/file-${i}`, `content ${i}\n`);
+  }
+  writeFileSync(`${served}/alone`, 'x');
+}
+
+async function count({ peer }: Scene, work: () => Promise<unknown>): Promise<readonly string[]> {
+  const before = (await peer.requests())!.length;
+  await work();
+  return (await peer.requests())!.slice(before);
+}
+
+async function budget(scene: Scene, most: number, what: string, script: string): Promise<void> {
+  const made = await count(scene, () => bash(script, [scene.dir]));
+  scene.t.diagnostic(`${what}: ${made.length} (${made.join(', ')})`);
+  assert.ok(
+    made.length <= most,
+    `${what}: ${made.length} requests, not ${most}:\n${made.join('\n')}`,
+  );
+}
+
+const options = {
+  timeoutMs: 30_000,
+  peers,
+  prepare: makeFiles,
+  // Long enough that nothing expires between two commands.
+  options: ['attr_timeout=10', 'entry_timeout=10'],
+};
+
+scenario('requests: stat', options, async (scene) => {
+  await bash('stat "$1/"', [scene.dir]);
+  await budget(scene, 1, 'cold stat', 'stat "$1/alone"');
+  await budget(scene, 0, 'warm stat', 'stat "$1/alone"');
+});
+
+scenario('requests: ls -l of a folder', options, async (scene) => {
+  await bash('stat "$1/a"', [scene.dir]);
+  await budget(scene, 1, 'ls -l', 'ls -l "$1/a"');
+  await budget(scene, 0, 'stat of what was listed', 'stat "$1"/a/file-*');
+});
+
+scenario('requests: open, read, close of a small file', options, async (scene) => {
+  await bash('ls -l "$1/b"', [scene.dir]);
+  await budget(scene, 1, 'read', 'cat "$1/b/file-7"');
+});
+
+scenario('requests: create, write, close of a small file', options, async (scene) => {
+  await bash('ls -l "$1/c"', [scene.dir]);
+  const most = scene.peer.kind === 'share' ? 1 : 3;
+  await budget(scene, most, 'create', 'echo new > "$1/c/new"');
+  await budget(scene, most, 'create', 'echo new > "$1/c/newer"');
+});
+
+scenario('requests: rename', options, async (scene) => {
+  await bash('ls -l "$1/d"', [scene.dir]);
+  await budget(scene, 1, 'rename', 'mv -T "$1/d/file-1" "$1/d/renamed"');
+});
+
+scenario('requests: git status, the second time', options, async (scene) => {
+  const git = 'git -c safe.directory="*"';
+  await bash(`cd "$1/e" && git init -q && ${git} add .`, [scene.dir]);
+  const status = `cd "$1/e" && GIT_OPTIONAL_LOCKS=0 ${git} status --porcelain`;
+  await bash(status, [scene.dir]);
+  await budget(scene, 0, 'git status', status);
+});

@@ -1,0 +1,144 @@
+/** A wire between davport and a peer that can be cut, at once or after a number of bytes, and mended. */
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { onCleanup } from './cleanup.js';
+import { makeTempDir } from './temp-dir.js';
+
+export interface Relay {
+  /** For davport: the address of this end of the wire. */
+  readonly channel: string;
+  /** Breaks all connections; new ones are made as before. */
+  cut(): void;
+  /** Breaks all connections as soon as `bytes` more have come from davport's side. */
+  cutAfter(bytes: number): void;
+  /** Breaks all connections and takes no more, until `up`. */
+  down(): Promise<void>;
+  up(): Promise<void>;
+  /** Connections stay, but nothing passes until `thaw`. */
+  freeze(): void;
+  thaw(): void;
+  readonly connections: number;
+  close(): Promise<void>;
+}
+
+type Target = { path: string } | { host: string; port: number };
+
+function targetOf(channel: string): Target {
+  if (channel.startsWith('unix:')) return { path: channel.slice('unix:'.length) };
+  const url = new URL(channel);
+  return { host: url.hostname, port: Number(url.port) };
+}
+
+export async function startRelay(peerChannel: string): Promise<Relay> {
+  const target = targetOf(peerChannel);
+  const own = 'path' in target ? join(makeTempDir('davport-relay-'), 'relay.sock') : undefined;
+  const wires = new Wires(target);
+  let server: Server | undefined;
+  let port = 0;
+  const up = async (): Promise<void> => {
+    if (own !== undefined) rmSync(own, { force: true });
+    server = createServer((near) => wires.join(near));
+    if (own === undefined) server.listen(port, '127.0.0.1');
+    else server.listen(own);
+    await once(server, 'listening');
+    if (own === undefined) port = (server.address() as AddressInfo).port;
+  };
+  const down = async (): Promise<void> => {
+    const closing = server;
+    server = undefined;
+    wires.cut();
+    if (closing === undefined) return;
+    const closed = once(closing, 'close');
+    closing.close();
+    await closed;
+  };
+  await up();
+  const forget = onCleanup({ run: down, runSync: () => wires.cut() });
+  return {
+    channel: own === undefined ? `http://127.0.0.1:${port}/` : `unix:${own}`,
+    cut: () => wires.cut(),
+    cutAfter: (bytes) => {
+      wires.left = bytes;
+    },
+    down,
+    up,
+    freeze: () => wires.freeze(true),
+    thaw: () => wires.freeze(false),
+    get connections() {
+      return wires.size;
+    },
+    async close() {
+      await down();
+      forget();
+    },
+  };
+}
+
+class Wires {
+  /** Bytes from davport until the next cut. */
+  left = Infinity;
+  readonly #target: Target;
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  #frozen = false;
+
+  constructor(target: Target) {
+    this.#target = target;
+  }
+
+  get size(): number {
+    return this.#pairs.size;
+  }
+
+  join(near: Socket): void {
+    const far = connect(this.#target);
+    const pair = [near, far] as const;
+    this.#pairs.add(pair);
+    near.on('data', (chunk: Buffer) => this.#upstream(chunk, pair));
+    far.on('data', (chunk: Buffer) => pass(chunk, far, near));
+    near.on('end', () => far.end());
+    far.on('end', () => near.end());
+    for (const socket of pair) {
+      socket.on('error', () => undefined);
+      socket.on('close', () => this.#drop(pair));
+      if (this.#frozen) socket.pause();
+    }
+  }
+
+  cut(): void {
+    this.left = Infinity;
+    for (const pair of this.#pairs) this.#drop(pair);
+  }
+
+  freeze(frozen: boolean): void {
+    this.#frozen = frozen;
+    for (const socket of [...this.#pairs].flat()) {
+      if (frozen) socket.pause();
+      else socket.resume();
+    }
+  }
+
+  #upstream(chunk: Buffer, [near, far]: readonly [Socket, Socket]): void {
+    if (chunk.length < this.left) {
+      this.left -= chunk.length;
+      pass(chunk, near, far);
+      return;
+    }
+    // What was sent before the cut arrives, as on a wire.
+    const part = chunk.subarray(0, this.left);
+    this.left = Infinity;
+    far.write(part, () => this.cut());
+  }
+
+  #drop(pair: readonly [Socket, Socket]): void {
+    this.#pairs.delete(pair);
+    for (const socket of pair) socket.destroy();
+  }
+}
+
+function pass(chunk: Buffer, from: Socket, to: Socket): void {
+  if (to.write(chunk)) return;
+  from.pause();
+  to.once('drain', () => from.resume());
+}
