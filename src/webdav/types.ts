@@ -9,6 +9,8 @@ export interface Timespec {
 
 /** Namespace of davport's own properties. */
 export const DAVPORT_NS = 'urn:davport:ns';
+/** Namespace of mod_dav's properties: `executable`. */
+export const APACHE_NS = 'http://apache.org/dav/props/';
 /** Namespace of extended attributes stored as dead properties. */
 export const XATTR_NS = 'urn:davport:xattr';
 

@@ -1,0 +1,352 @@
+/**
+ * What the operations share: nodes, caches, the client, and the one way each kind of question is put to the peer.
+ */
+import { performance } from 'node:perf_hooks';
+import { encodeName } from '../names.js';
+import type { Logger } from '../log.js';
+import type { Listing, Resource, ServerProfile, WebDavClient } from '../webdav/types.js';
+import { sameTag } from './reader/versions.js';
+import { isUploadName } from '../webdav/hidden-names.js';
+import type { OwnerOptions } from './attributes.js';
+import { attributesOf, typeOf } from './attributes.js';
+import type { DataOptions, Uploader } from './content.js';
+import { isNotFound } from './errno.js';
+import type { Attributes, Awaitable, Entry, Invalidator, RequestContext } from './filesystem.js';
+import { FsError } from './filesystem.js';
+import { NameCache } from './name-cache.js';
+import { NodeTable, type Node } from './node.js';
+import { SharedCalls } from './shared-call.js';
+
+export interface CoreOptions extends DataOptions, OwnerOptions {
+  readonly client: WebDavClient;
+  readonly log: Logger;
+  readonly uploader: Uploader;
+  readonly readOnly: boolean;
+  /** How long an answer of the peer may be used. */
+  readonly attrTtlMs: number;
+  readonly negativeTtlMs: number;
+  readonly maxNames: number;
+  readonly maxListed: number;
+  /** Monotonic clock, ms. */
+  readonly now: () => number;
+}
+
+export const CORE_DEFAULTS = {
+  readOnly: false,
+  attrTtlMs: 1000,
+  negativeTtlMs: 1000,
+  maxNames: 100_000,
+  maxListed: 1_000_000,
+  now: (): number => performance.now(),
+} as const;
+
+const NAME_MAX_BYTES = 255;
+/** Single questions within one directory before a listing is asked instead: 2, more where the listing is known to be long. */
+const MISSES_BEFORE_LISTING = 2;
+const ENTRIES_PER_MISS = 100;
+/** A listing that was overtaken by own changes is asked again this often before it is used once, uncached. */
+const LISTING_ATTEMPTS = 3;
+
+export class Core {
+  readonly options: CoreOptions;
+  readonly client: WebDavClient;
+  readonly log: Logger;
+  readonly nodes = new NodeTable();
+  readonly cache: NameCache;
+  readonly calls = new SharedCalls<string>();
+  invalidator: Invalidator | undefined;
+
+  constructor(options: CoreOptions) {
+    this.options = options;
+    this.client = options.client;
+    this.log = options.log;
+    this.cache = new NameCache(options);
+  }
+
+  now(): number {
+    return this.options.now();
+  }
+
+  /** The profile, synchronously once it is known. */
+  profile(signal: AbortSignal): Awaitable<ServerProfile> {
+    return this.client.knownProfile ?? this.client.profile({ signal });
+  }
+
+  node(id: number): Node {
+    const node = this.nodes.get(id);
+    if (node === undefined) throw new FsError('ESTALE', `unknown node ${id}`);
+    return node;
+  }
+
+  directory(id: number): Node {
+    const node = this.node(id);
+    if (!node.isDirectory) throw new FsError('ENOTDIR');
+    return node;
+  }
+
+  /** A name that may be made or looked for. */
+  checkName(name: string): void {
+    if (name.length * 3 > NAME_MAX_BYTES && encodeName(name).length > NAME_MAX_BYTES) {
+      throw new FsError('ENAMETOOLONG');
+    }
+  }
+
+  checkNewName(name: string): void {
+    if (this.options.readOnly) throw new FsError('EROFS');
+    this.checkName(name);
+    if (isUploadName(name))
+      throw new FsError('EPERM', `${name}: names of this form are reserved for uploads`);
+  }
+
+  attributes(node: Node): Attributes {
+    return attributesOf(node, this.options, this.client.knownProfile);
+  }
+
+  isFresh(node: Node): boolean {
+    return node.isLocal || node.unlinked || node.resourceAt > this.now() - this.options.attrTtlMs;
+  }
+
+  /** Milliseconds for which the kernel may use what we know of the node. */
+  timeLeftMs(node: Node): number {
+    if (node.isLocal) return this.options.attrTtlMs;
+    return Math.max(
+      0,
+      Math.min(this.options.attrTtlMs, node.resourceAt + this.options.attrTtlMs - this.now()),
+    );
+  }
+
+  /** Counts one kernel reference. */
+  entry(node: Node): Entry {
+    node.lookups += 1;
+    const left = this.timeLeftMs(node);
+    return {
+      nodeId: node.id,
+      attributes: this.attributes(node),
+      entryTimeoutMs: left,
+      attrTimeoutMs: left,
+    };
+  }
+
+  noEntry(at: number): Entry {
+    const left = Math.max(0, at + this.options.negativeTtlMs - this.now());
+    return { nodeId: 0, attributes: NO_ATTRIBUTES, entryTimeoutMs: left, attrTimeoutMs: 0 };
+  }
+
+  /** The child of that name if something is known here that the peer need not be asked for. Undefined: ask. Null: no such name. */
+  known(parent: Node, name: string): Node | null | undefined {
+    const live = parent.children.get(name);
+    if (live?.isLocal === true) return live;
+    const ttl = Math.max(this.options.attrTtlMs, this.options.negativeTtlMs);
+    const cached = this.cache.find(parent.id, name, this.now() - ttl);
+    if (cached === undefined) return live !== undefined && this.isFresh(live) ? live : undefined;
+    if (live !== undefined && live.resourceAt > cached.at)
+      return this.isFresh(live) ? live : undefined;
+    const age = this.now() - cached.at;
+    if (cached.resource === undefined) return age < this.options.negativeTtlMs ? null : undefined;
+    return age < this.options.attrTtlMs
+      ? this.adopt(parent, name, cached.resource, cached.at)
+      : undefined;
+  }
+
+  /** The child of that name, from the cache or the peer. */
+  child(parent: Node, name: string, signal: AbortSignal): Awaitable<Node | null> {
+    const known = this.known(parent, name);
+    return known !== undefined ? known : this.askChild(parent, name, signal);
+  }
+
+  /** As `child`, never from the cache (but local files are what they are). */
+  async askChild(parent: Node, name: string, signal: AbortSignal): Promise<Node | null> {
+    if (this.#listingPays(parent)) {
+      await this.list(parent, signal);
+      const known = this.known(parent, name);
+      if (known !== undefined) return known;
+    }
+    return this.statChild(parent, name, signal);
+  }
+
+  async statChild(parent: Node, name: string, signal: AbortSignal): Promise<Node | null> {
+    for (;;) {
+      const before = parent.mutations;
+      // Joins only a question that was asked after our last change below this directory, never one on the way before it.
+      const path = `${parent.path}/${name}`;
+      const resource = await this.#ask(path, `stat ${before} ${path}`, signal);
+      const live = parent.children.get(name);
+      if (live?.isLocal === true) return live;
+      // Our own change overtook the question: the answer may be of before or after it.
+      if (parent.mutations !== before) continue;
+      const at = this.now();
+      this.cache.put(parent.id, name, resource, at);
+      return resource === undefined ? null : this.adopt(parent, name, resource, at);
+    }
+  }
+
+  /** Attributes of a node that are not older than they may be. */
+  refresh(node: Node, signal: AbortSignal): Awaitable<void> {
+    return this.isFresh(node) ? undefined : this.revalidate(node, signal);
+  }
+
+  /** Asks the peer about a node. Fails with ESTALE when its name is gone or something else. */
+  async revalidate(node: Node, signal: AbortSignal, alone = false): Promise<void> {
+    if (this.#isOurs(node)) return;
+    if (node.parent === undefined) {
+      const resource = await this.#ask('', 'stat', signal);
+      if (resource?.kind !== 'collection') throw new FsError('ESTALE', 'the shared folder is gone');
+      node.resource = resource;
+      node.resourceAt = this.now();
+      return;
+    }
+    const { parent, name } = node;
+    const now = alone
+      ? await this.statChild(parent, name, signal)
+      : await this.askChild(parent, name, signal);
+    // A rename of ours may have come in between; its new name was told then.
+    const renamed = parent !== node.parent || name !== node.name;
+    if (now !== node && !renamed && !this.#isOurs(node)) {
+      throw new FsError(now === null ? 'ENOENT' : 'ESTALE', `${node.path} is gone`);
+    }
+  }
+
+  /** The peer can't tell about it. */
+  #isOurs(node: Node): boolean {
+    return node.isLocal || node.unlinked;
+  }
+
+  /** Members of a directory, cached or asked. */
+  listing(directory: Node, signal: AbortSignal): Awaitable<ReadonlyMap<string, Resource>> {
+    const cached = this.cache.listing(directory.id, this.now() - this.options.attrTtlMs);
+    return cached !== undefined ? cached.members : this.list(directory, signal);
+  }
+
+  /** Asks for the members and remembers them. */
+  list(directory: Node, signal: AbortSignal): Promise<ReadonlyMap<string, Resource>> {
+    return this.calls.run(`list ${directory.id} ${directory.mutations}`, signal, (shared) =>
+      this.#list(directory, shared),
+    );
+  }
+
+  async #list(directory: Node, signal: AbortSignal): Promise<ReadonlyMap<string, Resource>> {
+    await this.profile(signal);
+    for (let attempt = 1; ; attempt++) {
+      const before = directory.mutations;
+      const answer = await this.client.list(directory.path, { signal });
+      const members = new Map(answer.members.map((member) => [member.name, member]));
+      const current = directory.mutations === before;
+      if (!current && attempt < LISTING_ATTEMPTS) continue;
+      if (current) this.#remember(directory, answer, members);
+      return members;
+    }
+  }
+
+  #remember(directory: Node, answer: Listing, members: Map<string, Resource>): void {
+    const at = this.now();
+    directory.misses = 0;
+    if (answer.self?.kind === 'collection') {
+      directory.resource = answer.self;
+      directory.resourceAt = at;
+    }
+    this.cache.putListing(directory.id, members, at);
+    for (const [name, child] of directory.children) {
+      const resource = members.get(name);
+      if (resource !== undefined && !child.isLocal) this.adopt(directory, name, resource, at);
+    }
+  }
+
+  /** The node for what the peer has under a name. A resource of another type is another node: the old one is detached. */
+  adopt(parent: Node, name: string, resource: Resource, at: number): Node {
+    const live = parent.children.get(name);
+    if (live !== undefined && !live.isLocal) {
+      if (typeOf(live.resource) === typeOf(resource)) {
+        if (at >= live.resourceAt) this.update(live, resource, at);
+        return live;
+      }
+      this.nodes.detach(live);
+    } else if (live !== undefined) {
+      return live;
+    }
+    return this.nodes.create(parent, name, resource, at);
+  }
+
+  /** New attributes from the peer. */
+  update(node: Node, resource: Resource, at: number): void {
+    const former = node.resource;
+    node.resource = resource;
+    node.resourceAt = at;
+    if (node.pagesEtag === undefined || sameTag(node.pagesEtag, resource.etag)) return;
+    node.pagesEtag = undefined;
+    // The kernel drops its pages by itself when size or mtime change; another version with the same of both it can't see.
+    if (former.size === resource.size) void this.invalidator?.inode(node.id, 0, 0);
+  }
+
+  /** A name was made, replaced or removed by us. */
+  recordOwn(parent: Node, name: string, resource: Resource | undefined): void {
+    parent.mutations += 1;
+    this.cache.put(parent.id, name, resource, this.now());
+  }
+
+  /** We changed something and don't know exactly what the peer has now. */
+  recordUnknown(parent: Node, name: string): void {
+    parent.mutations += 1;
+    this.cache.dropName(parent.id, name);
+    const live = parent.children.get(name);
+    if (live !== undefined && !live.isLocal) live.resourceAt = -Infinity;
+  }
+
+  /** The peer was away and may be another: nothing that was known may be used. */
+  expireAll(): void {
+    this.cache.clear();
+    for (const node of this.nodes.all()) if (!node.isLocal) node.resourceAt = -Infinity;
+  }
+
+  /** One PROPFIND with depth 0, shared by all who ask at the same time. Undefined: not found. */
+  #ask(path: string, key: string, signal: AbortSignal): Promise<Resource | undefined> {
+    return this.calls.run(key, signal, async (shared) => {
+      await this.profile(shared);
+      try {
+        return await this.client.stat(path, { signal: shared });
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  #listingPays(directory: Node): boolean {
+    directory.misses += 1;
+    return (
+      directory.misses >
+      MISSES_BEFORE_LISTING + this.cache.knownSize(directory.id) / ENTRIES_PER_MISS
+    );
+  }
+}
+
+/** Aborts never: for what goes on after its caller has left. */
+export const NEVER: AbortSignal = new AbortController().signal;
+
+export function isPromise<T>(value: Awaitable<T>): value is Promise<T> {
+  return value instanceof Promise;
+}
+
+/** `next` on the value, at once when it is there: no promise for cached answers. */
+export function chain<T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U>): Awaitable<U> {
+  return isPromise(value) ? value.then(next) : next(value);
+}
+
+export function checkNotInterrupted(ctx: RequestContext): void {
+  if (ctx.signal.aborted) throw new FsError('EINTR');
+}
+
+const ZERO = { sec: 0, nsec: 0 };
+const NO_ATTRIBUTES: Attributes = {
+  ino: 0,
+  size: 0,
+  mode: 0,
+  nlink: 0,
+  uid: 0,
+  gid: 0,
+  rdev: 0,
+  blksize: 0,
+  blocks: 0,
+  atime: ZERO,
+  mtime: ZERO,
+  ctime: ZERO,
+};

@@ -1,0 +1,331 @@
+/**
+ * The file system of one share: hands each operation to the part that knows it. Everything that fails, fails as FsError.
+ */
+import type { Logger } from '../log.js';
+import type { WebDavClient } from '../webdav/types.js';
+import { CORE_DEFAULTS, Core, NEVER, chain, type CoreOptions } from './core.js';
+import { Directories } from './directories.js';
+import { Files } from './files.js';
+import type {
+  AttributeChange,
+  AttributesAnswer,
+  Awaitable,
+  CreateAnswer,
+  DirectoryEntry,
+  Entry,
+  FileSystem,
+  Invalidator,
+  OpenAnswer,
+  RequestContext,
+  StatfsAnswer,
+} from './filesystem.js';
+import { FsError } from './filesystem.js';
+import { Metadata } from './metadata.js';
+import { Names } from './names.js';
+import { Renames } from './rename.js';
+import { createUploader } from './uploader.js';
+import { Uploads, type PendingFile } from './uploads.js';
+import { withErrno } from './with-errno.js';
+import { Xattrs } from './xattr.js';
+
+export type { PendingFile } from './uploads.js';
+
+export interface DavFileSystemOptions {
+  readonly client: WebDavClient;
+  readonly log: Logger;
+  /** Folder for staged and spooled content; made with mode 0700. */
+  readonly cacheDir: string;
+  readonly readAheadBytes: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly fmask: number;
+  readonly dmask: number;
+  readonly readOnly?: boolean;
+  readonly attrTtlMs?: number;
+  readonly negativeTtlMs?: number;
+  readonly maxNames?: number;
+  readonly maxListed?: number;
+  readonly now?: () => number;
+}
+
+/** What a mount needs beyond the operations. */
+export interface DavFileSystem extends FileSystem {
+  /** Files whose content is not at the peer yet. */
+  pending(): PendingFile[];
+  /** The peer appeared (again): nothing known before is sure, and what is dirty can be brought. */
+  peerReturned(): void;
+}
+
+export function createDavFileSystem(options: DavFileSystemOptions): DavFileSystem {
+  return withErrno(new Implementation(options), options.log);
+}
+
+class Implementation implements DavFileSystem {
+  readonly #core: Core;
+  readonly #uploads: Uploads;
+  readonly #files: Files;
+  readonly #names: Names;
+  readonly #renames: Renames;
+  readonly #metadata: Metadata;
+  readonly #directories: Directories;
+  readonly #xattrs: Xattrs;
+
+  constructor(options: DavFileSystemOptions) {
+    const coreOptions: CoreOptions = {
+      ...CORE_DEFAULTS,
+      ...options,
+      uploader: createUploader(options),
+    };
+    this.#core = new Core(coreOptions);
+    this.#uploads = new Uploads(this.#core);
+    this.#files = new Files(this.#core, this.#uploads);
+    this.#names = new Names(this.#core, this.#files, this.#uploads);
+    this.#renames = new Renames(this.#core, this.#files, this.#names, this.#uploads);
+    this.#metadata = new Metadata(this.#core, this.#files);
+    this.#directories = new Directories(this.#core);
+    this.#xattrs = new Xattrs(this.#core);
+  }
+
+  // ---- names
+
+  lookup(parent: number, name: string, ctx: RequestContext): Awaitable<Entry> {
+    const directory = this.#core.directory(parent);
+    this.#core.checkName(name);
+    return chain(this.#core.child(directory, name, ctx.signal), (node) => {
+      if (node !== null) return this.#core.entry(node);
+      return this.#core.noEntry(this.#core.cache.find(parent, name, -Infinity)?.at ?? -Infinity);
+    });
+  }
+
+  forget(nodeId: number, count: number): void {
+    this.#core.nodes.forget(nodeId, count);
+  }
+
+  mknod(parent: number, name: string, mode: number, ctx: RequestContext): Awaitable<Entry> {
+    return this.#names.mknod(this.#core.directory(parent), name, mode, ctx);
+  }
+
+  mkdir(parent: number, name: string, _mode: number, ctx: RequestContext): Awaitable<Entry> {
+    return this.#names.mkdir(this.#core.directory(parent), name, ctx);
+  }
+
+  unlink(parent: number, name: string, ctx: RequestContext): Awaitable<void> {
+    return this.#names.unlink(this.#core.directory(parent), name, ctx);
+  }
+
+  rmdir(parent: number, name: string, ctx: RequestContext): Awaitable<void> {
+    return this.#names.rmdir(this.#core.directory(parent), name, ctx);
+  }
+
+  symlink(parent: number, name: string, target: string, ctx: RequestContext): Awaitable<Entry> {
+    return this.#names.symlink(this.#core.directory(parent), name, target, ctx);
+  }
+
+  rename(
+    parent: number,
+    name: string,
+    newParent: number,
+    newName: string,
+    flags: number,
+    ctx: RequestContext,
+  ): Awaitable<void> {
+    if (this.#core.options.readOnly) throw new FsError('EROFS');
+    const from = { parent: this.#core.directory(parent), name };
+    const to = { parent: this.#core.directory(newParent), name: newName };
+    if (from.parent === to.parent && name === newName) return undefined;
+    return this.#renames.rename(from, to, flags, ctx);
+  }
+
+  link(): Awaitable<Entry> {
+    // EPERM, as on FAT: programs that can do without hard links (git, cp, rsync) then copy or rename.
+    throw new FsError('EPERM', 'WebDAV has no hard links');
+  }
+
+  // ---- attributes
+
+  getattr(
+    nodeId: number,
+    _fh: number | undefined,
+    ctx: RequestContext,
+  ): Awaitable<AttributesAnswer> {
+    const node = this.#core.node(nodeId);
+    return chain(this.#core.refresh(node, ctx.signal), () => ({
+      attributes: this.#core.attributes(node),
+      attrTimeoutMs: this.#core.timeLeftMs(node),
+    }));
+  }
+
+  setattr(
+    nodeId: number,
+    change: AttributeChange,
+    fh: number | undefined,
+    ctx: RequestContext,
+  ): Awaitable<AttributesAnswer> {
+    return this.#metadata.setattr(this.#core.node(nodeId), change, fh, ctx);
+  }
+
+  readlink(nodeId: number, ctx: RequestContext): Awaitable<string> {
+    return this.#metadata.readlink(this.#core.node(nodeId), ctx);
+  }
+
+  access(nodeId: number, mask: number, ctx: RequestContext): Awaitable<void> {
+    return this.#metadata.access(this.#core.node(nodeId), mask, ctx);
+  }
+
+  statfs(_nodeId: number, ctx: RequestContext): Awaitable<StatfsAnswer> {
+    return this.#metadata.statfs(ctx);
+  }
+
+  setxattr(
+    nodeId: number,
+    name: string,
+    value: Uint8Array,
+    flags: number,
+    ctx: RequestContext,
+  ): Awaitable<void> {
+    return this.#xattrs.set(this.#core.node(nodeId), name, value, flags, ctx);
+  }
+
+  getxattr(nodeId: number, name: string, ctx: RequestContext): Awaitable<Uint8Array> {
+    if (!name.startsWith('user.')) throw new FsError('EOPNOTSUPP');
+    return this.#xattrs.get(this.#core.node(nodeId), name, ctx);
+  }
+
+  listxattr(nodeId: number, ctx: RequestContext): Awaitable<string[]> {
+    return this.#xattrs.list(this.#core.node(nodeId), ctx);
+  }
+
+  removexattr(nodeId: number, name: string, ctx: RequestContext): Awaitable<void> {
+    return this.#xattrs.remove(this.#core.node(nodeId), name, ctx);
+  }
+
+  // ---- files
+
+  open(nodeId: number, flags: number, ctx: RequestContext): Awaitable<OpenAnswer> {
+    return this.#files.open(this.#core.node(nodeId), flags, ctx);
+  }
+
+  create(
+    parent: number,
+    name: string,
+    mode: number,
+    flags: number,
+    ctx: RequestContext,
+  ): Awaitable<CreateAnswer> {
+    this.#core.checkNewName(name);
+    return this.#files.create(this.#core.directory(parent), name, mode, flags, ctx);
+  }
+
+  read(
+    nodeId: number,
+    fh: number,
+    offset: number,
+    length: number,
+    ctx: RequestContext,
+  ): Awaitable<readonly Uint8Array[]> {
+    return this.#files.read(this.#core.node(nodeId), fh, offset, length, ctx);
+  }
+
+  write(
+    nodeId: number,
+    fh: number,
+    offset: number,
+    data: Uint8Array,
+    ctx: RequestContext,
+  ): Awaitable<number> {
+    return this.#files.write(this.#core.node(nodeId), fh, offset, data, ctx);
+  }
+
+  flush(nodeId: number, fh: number, ctx: RequestContext): Awaitable<void> {
+    return this.#files.flush(this.#core.node(nodeId), fh, ctx);
+  }
+
+  release(_nodeId: number, fh: number): Awaitable<void> {
+    this.#files.release(fh);
+  }
+
+  fsync(nodeId: number, fh: number, _dataOnly: boolean, ctx: RequestContext): Awaitable<void> {
+    return this.#files.fsync(this.#core.node(nodeId), fh, ctx);
+  }
+
+  fallocate(
+    nodeId: number,
+    fh: number,
+    mode: number,
+    offset: number,
+    length: number,
+    ctx: RequestContext,
+  ): Awaitable<void> {
+    // KEEP_SIZE and punched holes promise what the peer can't be asked for.
+    if (mode !== 0) throw new FsError('EOPNOTSUPP');
+    return this.#files.grow(this.#core.node(nodeId), fh, offset + length, ctx);
+  }
+
+  lseek(nodeId: number, _fh: number, offset: number, whence: number): Awaitable<number> {
+    const SEEK_DATA = 3;
+    const SEEK_HOLE = 4;
+    const { size } = this.#core.attributes(this.#core.node(nodeId));
+    if (offset < 0 || offset >= size) throw new FsError('ENXIO');
+    if (whence === SEEK_DATA) return offset;
+    if (whence === SEEK_HOLE) return size;
+    throw new FsError('EINVAL');
+  }
+
+  // ---- directories
+
+  opendir(nodeId: number): Awaitable<OpenAnswer> {
+    return this.#directories.open(this.#core.node(nodeId));
+  }
+
+  readdir(
+    nodeId: number,
+    fh: number,
+    offset: number,
+    add: (entry: DirectoryEntry) => boolean,
+    ctx: RequestContext,
+  ): Awaitable<void> {
+    return this.#directories.read(this.#core.directory(nodeId), fh, offset, add, ctx);
+  }
+
+  readdirplus(
+    nodeId: number,
+    fh: number,
+    offset: number,
+    add: (entry: DirectoryEntry, lookup: Entry) => boolean,
+    ctx: RequestContext,
+  ): Awaitable<void> {
+    return this.#directories.readPlus(this.#core.directory(nodeId), fh, offset, add, ctx);
+  }
+
+  releasedir(_nodeId: number, fh: number): void {
+    this.#directories.release(fh);
+  }
+
+  fsyncdir(): Awaitable<void> {
+    // Every change of names is at the peer when its call returns.
+  }
+
+  // ---- the mount
+
+  setInvalidator(invalidator: Invalidator): void {
+    this.#core.invalidator = invalidator;
+  }
+
+  pending(): PendingFile[] {
+    return this.#uploads.pending();
+  }
+
+  peerReturned(): void {
+    this.#core.expireAll();
+    this.#uploads.kick();
+  }
+
+  syncAll(signal?: AbortSignal): Promise<void> {
+    return this.#uploads.uploadAll(signal ?? NEVER);
+  }
+
+  async destroy(): Promise<void> {
+    this.#uploads.close();
+    await this.#core.client.close();
+  }
+}

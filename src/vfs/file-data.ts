@@ -1,0 +1,58 @@
+/**
+ * The content of a node while it is in use: who has it open, which version is read, what is staged and not yet at the peer.
+ *
+ *     clean ──write, truncate, create──► dirty ──upload──► clean        (an upload that can't reach the peer leaves it dirty)
+ *                                          └──refused or in conflict──► lost (told to the writer; conflicts are kept as a copy)
+ */
+import type { Timespec } from '../webdav/types.js';
+import type { ContentReader, FileVersion, StagingFile } from './content.js';
+import type { FsError } from './filesystem.js';
+
+export class FileData {
+  /** Open handles. */
+  handles = 0;
+  /** Reads the version of the last open; shared by the handles of that version. */
+  reader: ContentReader | undefined;
+  /** Readers of former versions that open handles still hold. */
+  readonly formerReaders: ContentReader[] = [];
+  /** Holds the whole content once something was written; all handles then read it. */
+  staging: StagingFile | undefined;
+  /** Copy-up on the way. */
+  stagingBusy: Promise<StagingFile> | undefined;
+  /** Content, or the name itself, is not at the peer. */
+  dirty = false;
+  /** What must be at the peer for an upload to take its place. */
+  expect: FileVersion | 'absent';
+  /** Set while staged: local time of the last change, or what utimens said. */
+  mtime: Timespec | undefined;
+  /** utimens or chmod on a staged file: stored with the next upload. */
+  pendingMtime: Timespec | undefined;
+  pendingMode: number | undefined;
+  upload: Promise<void> | undefined;
+  /** Counts versions of the peer: a handle of a former epoch must not read staged bytes of this one. */
+  epoch = 0;
+  /** A conflict was told; the handles that wrote may only be closed. */
+  lost: FsError | undefined;
+
+  constructor(expect: FileVersion | 'absent') {
+    this.expect = expect;
+  }
+
+  get created(): boolean {
+    return this.expect === 'absent';
+  }
+}
+
+export class Handle {
+  readonly nodeId: number;
+  readonly flags: number;
+  readonly epoch: number;
+  reader: ContentReader | undefined;
+
+  constructor(nodeId: number, flags: number, epoch: number, reader: ContentReader | undefined) {
+    this.nodeId = nodeId;
+    this.flags = flags;
+    this.epoch = epoch;
+    this.reader = reader;
+  }
+}

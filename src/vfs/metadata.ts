@@ -1,0 +1,258 @@
+/**
+ * setattr, readlink, access, statfs: what WebDAV can't say is stored as properties where the server keeps them, else refused.
+ */
+import { decodeName } from '../names.js';
+import { formatPosixProperty } from '../webdav/posix-property.js';
+import type {
+  PosixProperty,
+  PropertyChange,
+  Quota,
+  ServerProfile,
+  Timespec,
+} from '../webdav/types.js';
+import { APACHE_NS, DAVPORT_NS } from '../webdav/types.js';
+import { nowTimespec, permissionsOf, S_IFLNK, typeOf } from './attributes.js';
+import { chain, type Core } from './core.js';
+import type { Files } from './files.js';
+import type {
+  AttributeChange,
+  AttributesAnswer,
+  Awaitable,
+  RequestContext,
+  StatfsAnswer,
+} from './filesystem.js';
+import { FsError } from './filesystem.js';
+import type { Node } from './node.js';
+import { sameTag, versionOf } from './reader/versions.js';
+
+const QUOTA_TTL_MS = 10_000;
+const BLOCK_SIZE = 4096;
+/** Told when the server doesn't say: programs that check for room must not be turned away by a guess. */
+const UNKNOWN_BYTES = 2 ** 50;
+const NAME_MAX = 255;
+const X_OK = 1;
+const W_OK = 2;
+const LINK_MAX_BYTES = 4096;
+
+export class Metadata {
+  readonly #core: Core;
+  readonly #files: Files;
+  #quota: { readonly answer: Quota; readonly at: number } | undefined;
+
+  constructor(core: Core, files: Files) {
+    this.#core = core;
+    this.#files = files;
+  }
+
+  async setattr(
+    node: Node,
+    change: AttributeChange,
+    fh: number | undefined,
+    ctx: RequestContext,
+  ): Promise<AttributesAnswer> {
+    if (this.#core.options.readOnly) throw new FsError('EROFS');
+    this.#checkOwner(change);
+    if (change.size !== undefined) {
+      if (node.isDirectory) throw new FsError('EISDIR');
+      await this.#files.truncate(node, change.size, fh, ctx);
+    }
+    if (change.mode !== undefined || change.mtime !== undefined)
+      await this.#setPosix(node, change, ctx);
+    await this.#core.refresh(node, ctx.signal);
+    return { attributes: this.#core.attributes(node), attrTimeoutMs: this.#core.timeLeftMs(node) };
+  }
+
+  /** Owners can't be said; setting the one that is shown changes nothing. */
+  #checkOwner(change: AttributeChange): void {
+    const { uid, gid } = this.#core.options;
+    if ((change.uid ?? uid) !== uid || (change.gid ?? gid) !== gid) {
+      throw new FsError('EPERM', 'a WebDAV share has no owners');
+    }
+  }
+
+  async #setPosix(node: Node, change: AttributeChange, ctx: RequestContext): Promise<void> {
+    const profile = await this.#core.profile(ctx.signal);
+    await this.#core.refresh(node, ctx.signal);
+    const { data } = node;
+    const mode = this.#newMode(node, change, profile);
+    // The kernel sends mtime along with a change of size; the content's own change says that already.
+    const mtime = change.size !== undefined ? undefined : change.mtime;
+    if (data?.dirty === true || node.unlinked) {
+      if (data === undefined) return;
+      if (mode !== undefined) data.pendingMode = mode;
+      if (mtime === 'now') data.mtime = nowTimespec();
+      else if (mtime !== undefined)
+        data.mtime = data.pendingMtime = this.#storableTime(mtime, profile);
+      return;
+    }
+    if (mode === undefined && mtime === undefined) return;
+    await this.#store(node, mode, mtime === 'now' ? nowTimespec() : mtime, profile, ctx.signal);
+  }
+
+  #storableTime(mtime: Timespec, profile: ServerProfile): Timespec {
+    if (!profile.deadProperties && !profile.livePosix) throw cannotStore('times');
+    return mtime;
+  }
+
+  /** Undefined: nothing to change. */
+  #newMode(node: Node, change: AttributeChange, profile: ServerProfile): number | undefined {
+    if (change.mode === undefined) return undefined;
+    const wanted = change.mode & 0o7777;
+    const shown =
+      node.data?.pendingMode ?? permissionsOf(node.resource, this.#core.options, profile);
+    if (wanted === shown) return undefined;
+    const keepsMode = profile.deadProperties || profile.livePosix;
+    if (!keepsMode && !(profile.setsExecutable && ((wanted ^ shown) & 0o100) !== 0))
+      throw cannotStore('modes');
+    return wanted;
+  }
+
+  async #store(
+    node: Node,
+    mode: number | undefined,
+    mtime: Timespec | undefined,
+    profile: ServerProfile,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const changes = this.#changes(node, mode, mtime, profile);
+    if (changes.length === 0) throw cannotStore('times');
+    const { path } = node;
+    await this.#core.client.proppatch(path, changes, { signal });
+    const former = versionOf(node.resource);
+    if (node.parent !== undefined) node.parent.mutations += 1;
+    node.writtenMtime = undefined;
+    await this.#core.revalidate(node, signal, true);
+    this.#checkKept(node, mode, mtime, profile);
+    // Where the ETag counts the inode's change time, the property made another version of the same content.
+    const { data } = node;
+    if (
+      data !== undefined &&
+      !data.dirty &&
+      data.expect !== 'absent' &&
+      sameTag(data.expect.etag, former.etag)
+    ) {
+      data.expect = versionOf(node.resource);
+      if (node.pagesEtag !== undefined) node.pagesEtag = node.resource.etag;
+    }
+  }
+
+  #changes(
+    node: Node,
+    mode: number | undefined,
+    mtime: Timespec | undefined,
+    profile: ServerProfile,
+  ): PropertyChange[] {
+    const { resource } = node;
+    const changes: PropertyChange[] = [];
+    if (profile.livePosix || profile.deadProperties) {
+      const posix: PosixProperty = {
+        ...pick('mode', mode === undefined ? resource.posix?.mode : typeOf(resource) | mode),
+        ...pick('mtime', mtime ?? resource.posix?.mtime),
+        ...pick('etag', profile.livePosix ? undefined : resource.etag),
+      };
+      changes.push({ ns: DAVPORT_NS, name: 'posix', value: formatPosixProperty(posix) });
+    }
+    if (profile.setsExecutable && mode !== undefined && !node.isDirectory) {
+      const executable = (mode & 0o100) !== 0;
+      if (executable !== (resource.executable === true)) {
+        changes.push({ ns: APACHE_NS, name: 'executable', value: executable ? 'T' : 'F' });
+      }
+    }
+    return changes;
+  }
+
+  /** phodav says 200 to every PROPPATCH: only what it shows afterwards was stored. */
+  #checkKept(
+    node: Node,
+    mode: number | undefined,
+    mtime: Timespec | undefined,
+    profile: ServerProfile,
+  ): void {
+    const { resource } = node;
+    if (mode !== undefined && permissionsOf(resource, this.#core.options, profile) !== mode) {
+      if (
+        !profile.livePosix &&
+        ((mode ^ permissionsOf(resource, this.#core.options, profile)) & 0o111) !== 0
+      ) {
+        throw cannotStore('modes');
+      }
+    }
+    if (mtime !== undefined && resource.mtime?.sec !== mtime.sec) throw cannotStore('times');
+  }
+
+  // ---- links
+
+  readlink(node: Node, ctx: RequestContext): Awaitable<string> {
+    if (typeOf(node.resource) !== S_IFLNK) throw new FsError('EINVAL');
+    const told = node.resource.posix?.target;
+    if (told !== undefined) return told;
+    const { linkTarget, resource } = node;
+    if (linkTarget !== undefined && sameTag(linkTarget.etag, resource.etag))
+      return linkTarget.target;
+    return this.#readTarget(node, ctx.signal);
+  }
+
+  async #readTarget(node: Node, signal: AbortSignal): Promise<string> {
+    if (node.resource.size > LINK_MAX_BYTES)
+      throw new FsError('EIO', `${node.path}: no link target is that long`);
+    const pieces: Buffer[] = [];
+    const { etag } = await this.#core.client.get(
+      node.path,
+      { onData: (chunk) => void pieces.push(chunk) },
+      { signal, ...pick('etag', node.resource.etag) },
+    );
+    const target = decodeName(Buffer.concat(pieces));
+    node.linkTarget = { target, etag };
+    return target;
+  }
+
+  // ---- access, statfs
+
+  access(node: Node, mask: number, ctx: RequestContext): Awaitable<void> {
+    return chain(this.#core.refresh(node, ctx.signal), () => {
+      if ((mask & W_OK) !== 0 && this.#core.options.readOnly) throw new FsError('EROFS');
+      const { mode } = this.#core.attributes(node);
+      if ((mask & X_OK) !== 0 && !node.isDirectory && (mode & 0o111) === 0)
+        throw new FsError('EACCES');
+    });
+  }
+
+  statfs(ctx: RequestContext): Awaitable<StatfsAnswer> {
+    const cached = this.#quota;
+    if (cached !== undefined && cached.at > this.#core.now() - QUOTA_TTL_MS)
+      return statfsOf(cached.answer);
+    return this.#askQuota(ctx.signal);
+  }
+
+  async #askQuota(signal: AbortSignal): Promise<StatfsAnswer> {
+    const profile = await this.#core.profile(signal);
+    const none: Quota = { availableBytes: undefined, usedBytes: undefined };
+    const answer = profile.quota ? await this.#core.client.quota('', { signal }) : none;
+    this.#quota = { answer, at: this.#core.now() };
+    return statfsOf(answer);
+  }
+}
+
+function statfsOf(quota: Quota): StatfsAnswer {
+  const available = quota.availableBytes ?? UNKNOWN_BYTES;
+  const blocksAvailable = Math.floor(available / BLOCK_SIZE);
+  const blocks = Math.floor((available + (quota.usedBytes ?? 0)) / BLOCK_SIZE);
+  return {
+    blockSize: BLOCK_SIZE,
+    blocks,
+    blocksFree: blocksAvailable,
+    blocksAvailable,
+    files: 0,
+    filesFree: 0,
+    nameMax: NAME_MAX,
+  };
+}
+
+function cannotStore(what: string): FsError {
+  return new FsError('EPERM', `this server does not store ${what}`);
+}
+
+/** An optional field, left out when undefined (exactOptionalPropertyTypes). */
+function pick<K extends string, V>(key: K, value: V | undefined): { [key in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [key in K]?: V });
+}

@@ -1,0 +1,79 @@
+/**
+ * What the peer told about names: single answers (also "no such name") and whole listings, both bounded. Keyed by node id, which is
+ * never used twice, so a renamed directory keeps its cache and a dropped one's entries just age out.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Resource } from '../webdav/types.js';
+
+export interface CachedName {
+  /** Undefined: no such name. */
+  readonly resource: Resource | undefined;
+  /** Monotonic ms of the answer. */
+  readonly at: number;
+}
+
+export interface CachedListing {
+  readonly members: Map<string, Resource>;
+  readonly at: number;
+}
+
+export interface NameCacheLimits {
+  readonly maxNames: number;
+  /** Entries over all listings. */
+  readonly maxListed: number;
+}
+
+export class NameCache {
+  readonly #names: LRUCache<string, CachedName>;
+  readonly #listings: LRUCache<number, CachedListing>;
+
+  constructor(limits: NameCacheLimits) {
+    this.#names = new LRUCache({ max: limits.maxNames });
+    this.#listings = new LRUCache({ maxSize: limits.maxListed });
+  }
+
+  /** The newest answer about a name that is younger than `since`; a listing without it says "no such name". */
+  find(directoryId: number, name: string, since: number): CachedName | undefined {
+    const single = this.#names.get(`${directoryId}/${name}`);
+    const listing = this.#listings.get(directoryId);
+    if (
+      listing !== undefined &&
+      listing.at > since &&
+      (single === undefined || listing.at >= single.at)
+    ) {
+      return { resource: listing.members.get(name), at: listing.at };
+    }
+    return single !== undefined && single.at > since ? single : undefined;
+  }
+
+  listing(directoryId: number, since: number): CachedListing | undefined {
+    const listing = this.#listings.get(directoryId);
+    return listing !== undefined && listing.at > since ? listing : undefined;
+  }
+
+  /** Entries in the last known listing, however old. */
+  knownSize(directoryId: number): number {
+    return this.#listings.peek(directoryId)?.members.size ?? 0;
+  }
+
+  put(directoryId: number, name: string, resource: Resource | undefined, at: number): void {
+    this.#names.set(`${directoryId}/${name}`, { resource, at });
+    const members = this.#listings.peek(directoryId)?.members;
+    if (resource === undefined) members?.delete(name);
+    else members?.set(name, resource);
+  }
+
+  putListing(directoryId: number, members: Map<string, Resource>, at: number): void {
+    this.#listings.set(directoryId, { members, at }, { size: members.size + 1 });
+  }
+
+  dropName(directoryId: number, name: string): void {
+    this.#names.delete(`${directoryId}/${name}`);
+    this.#listings.delete(directoryId);
+  }
+
+  clear(): void {
+    this.#names.clear();
+    this.#listings.clear();
+  }
+}

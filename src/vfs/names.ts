@@ -1,0 +1,214 @@
+/**
+ * Making and removing names: mkdir, rmdir, unlink, symlink, mknod.
+ */
+import { encodeName } from '../names.js';
+import { HttpError } from '../http/types.js';
+import type { Resource } from '../webdav/types.js';
+import { DavError } from '../webdav/types.js';
+import { S_IFLNK, S_IFMT, S_IFREG, typeOf } from './attributes.js';
+import type { Core } from './core.js';
+import { NEVER } from './core.js';
+import { isNotFound } from './errno.js';
+import type { Files } from './files.js';
+import type { Entry, RequestContext } from './filesystem.js';
+import { FsError } from './filesystem.js';
+import { gated } from './gate.js';
+import type { Node } from './node.js';
+import { createStaging } from './staging.js';
+import type { Uploads } from './uploads.js';
+
+const PATH_MAX_BYTES = 4095;
+
+export class Names {
+  readonly #core: Core;
+  readonly #files: Files;
+  readonly #uploads: Uploads;
+
+  constructor(core: Core, files: Files, uploads: Uploads) {
+    this.#core = core;
+    this.#files = files;
+    this.#uploads = uploads;
+  }
+
+  async mkdir(parent: Node, name: string, ctx: RequestContext): Promise<Entry> {
+    this.#core.checkNewName(name);
+    const path = `${parent.path}/${name}`;
+    await this.#core.profile(ctx.signal);
+    try {
+      await this.#core.client.mkcol(path, { signal: ctx.signal });
+    } catch (error) {
+      // Lost answer: MKCOL never replaces, so a folder that is there now may be ours or a rival's; both make mkdir's promise true
+      // only if it was not there before, which is all that can be known.
+      if (!wasSent(error) || !(await this.#isCollection(path))) {
+        this.#core.recordUnknown(parent, name);
+        throw error;
+      }
+    }
+    const stale = parent.children.get(name);
+    if (stale !== undefined) this.#core.nodes.detach(stale);
+    const resource = newCollection(name);
+    this.#core.recordOwn(parent, name, resource);
+    const at = this.#core.now();
+    const node = this.#core.nodes.create(parent, name, resource, at);
+    // We made it, so we know what is in it.
+    this.#core.cache.putListing(node.id, new Map(), at);
+    return this.#core.entry(node);
+  }
+
+  async unlink(parent: Node, name: string, ctx: RequestContext): Promise<void> {
+    if (this.#core.options.readOnly) throw new FsError('EROFS');
+    const node = await this.#core.child(parent, name, ctx.signal);
+    if (node === null) throw new FsError('ENOENT');
+    if (node.isDirectory) throw new FsError('EISDIR');
+    await gated(node, () => this.#unlink(parent, name, node, ctx.signal));
+  }
+
+  async #unlink(parent: Node, name: string, node: Node, signal: AbortSignal): Promise<void> {
+    await node.data?.upload;
+    await this.#files.keepForHandles(node);
+    if (node.data?.created !== true) await this.#remove(node, signal);
+    this.removed(parent, name, node);
+  }
+
+  async rmdir(parent: Node, name: string, ctx: RequestContext): Promise<void> {
+    if (this.#core.options.readOnly) throw new FsError('EROFS');
+    const node = await this.#core.child(parent, name, ctx.signal);
+    if (node === null) throw new FsError('ENOENT');
+    if (!node.isDirectory) throw new FsError('ENOTDIR');
+    await this.checkEmpty(node, ctx.signal);
+    await gated(node, () => this.#remove(node, ctx.signal));
+    this.removed(parent, name, node);
+  }
+
+  /** DELETE on a collection takes all with it, on some servers also what a link points at: only what was just seen empty goes. */
+  async checkEmpty(directory: Node, signal: AbortSignal): Promise<void> {
+    for (const child of directory.children.values())
+      if (child.isLocal) throw new FsError('ENOTEMPTY');
+    const members = await this.#core.list(directory, signal);
+    if (members.size > 0) throw new FsError('ENOTEMPTY');
+  }
+
+  /** DELETE of a node's path. A lost answer counts as success when the name is gone. */
+  async #remove(node: Node, signal: AbortSignal): Promise<void> {
+    const { path, parent, name } = node;
+    try {
+      await this.#core.client.remove(path, { signal });
+    } catch (error) {
+      if (wasSent(error) && (await this.#isGone(path))) return;
+      if (parent !== undefined) this.#core.recordUnknown(parent, name);
+      throw error;
+    }
+  }
+
+  /** The name is gone: cache, node, unsaved data. */
+  removed(parent: Node, name: string, node: Node): void {
+    this.#uploads.discard(node);
+    this.#core.recordOwn(parent, name, undefined);
+    this.#core.nodes.detach(node);
+    if (node.data?.handles === 0) this.#files.dispose(node);
+  }
+
+  async mknod(parent: Node, name: string, mode: number, ctx: RequestContext): Promise<Entry> {
+    this.#core.checkNewName(name);
+    const type = mode & S_IFMT;
+    if (type !== S_IFREG && type !== 0) {
+      throw new FsError('EPERM', 'WebDAV has files and folders only');
+    }
+    if ((await this.#core.statChild(parent, name, ctx.signal)) !== null)
+      throw new FsError('EEXIST');
+    const node = await this.#files.newFile(parent, name, mode, ctx.signal);
+    try {
+      await this.#uploads.upload(node, ctx.signal);
+    } catch (error) {
+      this.#uploads.dropWritten(node);
+      throw error;
+    } finally {
+      this.#files.dispose(node);
+    }
+    return this.#core.entry(node);
+  }
+
+  /** A file whose content is the target, marked by the posix property; our own share makes a real link of it. */
+  async symlink(parent: Node, name: string, target: string, ctx: RequestContext): Promise<Entry> {
+    this.#core.checkNewName(name);
+    const bytes = encodeName(target);
+    if (bytes.length === 0 || bytes.length > PATH_MAX_BYTES) throw new FsError('ENAMETOOLONG');
+    const profile = await this.#core.profile(ctx.signal);
+    if (!profile.deadProperties && !profile.livePosix) {
+      throw new FsError('EPERM', 'this server stores no properties, so no symbolic links');
+    }
+    if ((await this.#core.child(parent, name, ctx.signal)) !== null) throw new FsError('EEXIST');
+    const staging = createStaging(this.#core.options);
+    try {
+      await staging.write(0, bytes);
+      const path = `${parent.path}/${name}`;
+      const snapshot = staging.snapshot();
+      const { resource } = await this.#core.options.uploader.upload(
+        { path, expect: 'absent', posix: { mode: S_IFLNK | 0o777 } },
+        snapshot,
+        ctx.signal,
+      );
+      snapshot.release();
+      return await this.#linkMade(parent, name, target, { ...resource, name }, path);
+    } finally {
+      await staging.close();
+    }
+  }
+
+  async #linkMade(
+    parent: Node,
+    name: string,
+    target: string,
+    resource: Resource,
+    path: string,
+  ): Promise<Entry> {
+    if (typeOf(resource) !== S_IFLNK) {
+      await this.#core.client.remove(path, { signal: NEVER });
+      throw new FsError(
+        'EPERM',
+        'this server did not keep the property that makes a symbolic link',
+      );
+    }
+    this.#core.recordOwn(parent, name, resource);
+    const node = this.#core.adopt(parent, name, resource, this.#core.now());
+    node.linkTarget = { target, etag: resource.etag };
+    return this.#core.entry(node);
+  }
+
+  async #isCollection(path: string): Promise<boolean> {
+    return (await this.#core.client.stat(path)).kind === 'collection';
+  }
+
+  async #isGone(path: string): Promise<boolean> {
+    try {
+      await this.#core.client.stat(path);
+      return false;
+    } catch (error) {
+      return isNotFound(error);
+    }
+  }
+}
+
+/** The request may have been carried out although its answer never came. */
+export function wasSent(error: unknown): boolean {
+  return error instanceof HttpError && !error.unsent;
+}
+
+export function isPreconditionFailed(error: unknown): boolean {
+  return error instanceof DavError && error.status === 412;
+}
+
+function newCollection(name: string): Resource {
+  const now = Date.now();
+  const mtime = { sec: Math.floor(now / 1000), nsec: (now % 1000) * 1_000_000 };
+  return {
+    name,
+    kind: 'collection',
+    size: 0,
+    mtime,
+    created: mtime,
+    etag: undefined,
+    executable: undefined,
+    posix: undefined,
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * rename(2) as MOVE, with everything checked that servers are known to destroy when it isn't.
+ */
+import { NEVER, type Core } from './core.js';
+import { isNotFound } from './errno.js';
+import type { Files } from './files.js';
+import type { RequestContext } from './filesystem.js';
+import { FsError, RENAME_NOREPLACE } from './filesystem.js';
+import { gated } from './gate.js';
+import { isPreconditionFailed, wasSent, type Names } from './names.js';
+import type { Node } from './node.js';
+import { versionOf } from './reader/versions.js';
+import type { Uploads } from './uploads.js';
+
+/** A target that appears between the question and the MOVE is looked at again this often. */
+const ATTEMPTS = 3;
+
+interface Place {
+  readonly parent: Node;
+  readonly name: string;
+}
+
+export class Renames {
+  readonly #core: Core;
+  readonly #files: Files;
+  readonly #names: Names;
+  readonly #uploads: Uploads;
+
+  constructor(core: Core, files: Files, names: Names, uploads: Uploads) {
+    this.#core = core;
+    this.#files = files;
+    this.#names = names;
+    this.#uploads = uploads;
+  }
+
+  async rename(from: Place, to: Place, flags: number, ctx: RequestContext): Promise<void> {
+    if ((flags & ~RENAME_NOREPLACE) !== 0)
+      throw new FsError('EINVAL', 'names cannot be exchanged over WebDAV');
+    this.#core.checkNewName(to.name);
+    const node = await this.#core.child(from.parent, from.name, ctx.signal);
+    if (node === null) throw new FsError('ENOENT');
+    for (let at: Node | undefined = to.parent; at !== undefined; at = at.parent) {
+      if (at === node) throw new FsError('EINVAL', 'a folder cannot be moved into itself');
+    }
+    await this.#bringDirty(node, ctx.signal);
+    await gated(node, () => this.#move(node, from, to, flags, ctx.signal));
+  }
+
+  /** What is only here goes to the peer under the old name first, so that MOVE takes it along. */
+  async #bringDirty(node: Node, signal: AbortSignal): Promise<void> {
+    await this.#uploads.upload(node, signal);
+    if (node.isDirectory)
+      for (const below of this.#uploads.below(node)) await this.#uploads.upload(below, signal);
+  }
+
+  async #move(
+    node: Node,
+    from: Place,
+    to: Place,
+    flags: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const profile = await this.#core.profile(signal);
+    let target = await this.#core.child(to.parent, to.name, signal);
+    for (let attempt = 1; ; attempt++) {
+      if (target === node) return;
+      if (target !== null) {
+        if ((flags & RENAME_NOREPLACE) !== 0) throw new FsError('EEXIST');
+        // What the cache took for a file may be a folder by now, and MOVE would delete it with all that is in it.
+        if (profile.moveClobbersCollections && !target.isLocal) {
+          target = await this.#core.statChild(to.parent, to.name, signal);
+        }
+      }
+      if (target !== null) await this.#makeWay(node, target, to, signal);
+      try {
+        await this.#send(node, from, to, target !== null && !target.isDirectory, signal);
+        break;
+      } catch (error) {
+        if (!isPreconditionFailed(error) || attempt === ATTEMPTS) throw error;
+        target = await this.#core.statChild(to.parent, to.name, signal);
+        if (target === null) throw error;
+      }
+    }
+    await this.#moved(node, from, to, target);
+  }
+
+  async #makeWay(node: Node, target: Node, to: Place, signal: AbortSignal): Promise<void> {
+    if (target.isDirectory) {
+      if (!node.isDirectory) throw new FsError('EISDIR');
+      await this.#names.checkEmpty(target, signal);
+      await this.#core.client.remove(target.path, { signal });
+      this.#names.removed(to.parent, to.name, target);
+      return;
+    }
+    if (node.isDirectory) throw new FsError('ENOTDIR');
+    await target.data?.upload;
+    await this.#files.keepForHandles(target);
+  }
+
+  async #send(
+    node: Node,
+    from: Place,
+    to: Place,
+    overwrite: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const source = `${from.parent.path}/${from.name}`;
+    const destination = `${to.parent.path}/${to.name}`;
+    try {
+      await this.#core.client.move(source, destination, { overwrite, signal });
+    } catch (error) {
+      if (wasSent(error) && (await this.#happened(source, destination))) return;
+      this.#core.recordUnknown(from.parent, from.name);
+      this.#core.recordUnknown(to.parent, to.name);
+      throw error;
+    }
+  }
+
+  /** The answer was lost: both names tell what became of the request. */
+  async #happened(source: string, destination: string): Promise<boolean> {
+    try {
+      await this.#core.client.stat(source, { signal: NEVER });
+      return false;
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    await this.#core.client.stat(destination, { signal: NEVER });
+    return true;
+  }
+
+  async #moved(node: Node, from: Place, to: Place, target: Node | null): Promise<void> {
+    if (target !== null && !target.unlinked) this.#names.removed(to.parent, to.name, target);
+    const stale = to.parent.children.get(to.name);
+    if (stale !== undefined && stale !== node) this.#core.nodes.detach(stale);
+    this.#core.nodes.reparent(node, to.parent, to.name);
+    this.#core.recordOwn(from.parent, from.name, undefined);
+    this.#core.recordOwn(to.parent, to.name, { ...node.resource, name: to.name });
+    await this.#versionAfterMove(node);
+  }
+
+  /** Where the ETag counts the inode's change time, MOVE makes another version of the same content. */
+  async #versionAfterMove(node: Node): Promise<void> {
+    const profile = this.#core.client.knownProfile;
+    if (node.isDirectory || profile?.name === 'phodav' || profile?.name === 'apache') return;
+    const former = versionOf(node.resource);
+    node.resourceAt = -Infinity;
+    this.#core.recordUnknown(node.parent!, node.name);
+    const { data } = node;
+    if (data === undefined || data.expect === 'absent') return;
+    await this.#core.revalidate(node, NEVER, true);
+    const now = versionOf(node.resource);
+    const sameContent =
+      now.size === former.size &&
+      now.mtime?.sec === former.mtime?.sec &&
+      now.mtime?.nsec === former.mtime?.nsec;
+    if (sameContent) data.expect = now;
+  }
+}

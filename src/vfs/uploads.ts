@@ -1,0 +1,277 @@
+/**
+ * Brings dirty content to the peer: at close and fsync for the one who waits, again and again in the background for what could not be
+ * brought while the peer was away.
+ */
+import type { StagingFile, FileVersion, UploadResult } from './content.js';
+import type { Core } from './core.js';
+import { NEVER } from './core.js';
+import { isUnavailable, toFsError } from './errno.js';
+import type { FileData } from './file-data.js';
+import { FsError } from './filesystem.js';
+import type { Node } from './node.js';
+import { versionOf } from './reader/versions.js';
+import { withSignal } from './shared-call.js';
+import { typeOf } from './attributes.js';
+
+const RETRY_FIRST_MS = 1000;
+const RETRY_MAX_MS = 30_000;
+const PARALLEL_UPLOADS = 4;
+
+/** A file whose content is not at the peer. */
+export interface PendingFile {
+  readonly path: string;
+  readonly size: number;
+}
+
+export class Uploads {
+  readonly #core: Core;
+  /** INVARIANT: exactly the nodes with data.dirty. */
+  readonly #dirty = new Set<Node>();
+  #retryTimer: NodeJS.Timeout | undefined;
+  #retryDelayMs = RETRY_FIRST_MS;
+  #closed = false;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  pending(): PendingFile[] {
+    return [...this.#dirty].map((node) => ({
+      path: node.path,
+      size: node.data?.staging?.size ?? 0,
+    }));
+  }
+
+  /** Dirty nodes at or below a directory. */
+  below(directory: Node): Node[] {
+    return [...this.#dirty].filter((node) => {
+      for (let at = node.parent; at !== undefined; at = at.parent)
+        if (at === directory) return true;
+      return false;
+    });
+  }
+
+  markDirty(node: Node, data: FileData): void {
+    data.dirty = true;
+    this.#dirty.add(node);
+  }
+
+  /** What was written is given up: the file was removed or replaced, or the peer refused it for good. */
+  discard(node: Node): void {
+    this.#dirty.delete(node);
+    const { data } = node;
+    if (data === undefined) return;
+    data.dirty = false;
+    data.pendingMode = undefined;
+    data.pendingMtime = undefined;
+  }
+
+  /** Resolves when everything written to the node before the call is confirmed by the peer. */
+  async upload(node: Node, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const { data } = node;
+      if (data?.dirty !== true || node.unlinked) return;
+      const gate = gateOf(node);
+      if (gate !== undefined) {
+        await withSignal(gate, signal);
+        continue;
+      }
+      if (data.upload !== undefined) {
+        // Somebody else's; what it leaves dirty, or fails to bring, is ours to bring then.
+        await withSignal(data.upload, signal);
+        continue;
+      }
+      const { path } = node;
+      const attempt = this.#attempt(node, data, signal);
+      data.upload = attempt.catch(() => undefined).finally(() => (data.upload = undefined));
+      try {
+        await attempt;
+      } catch (error) {
+        // The old name of a file that was renamed meanwhile: its new one is tried.
+        if (node.path === path) throw error;
+      }
+    }
+  }
+
+  /** Brings everything; the first error after all were tried. */
+  async uploadAll(signal: AbortSignal): Promise<void> {
+    const queue = [...this.#dirty];
+    let failure: { error: unknown } | undefined;
+    const worker = async (): Promise<void> => {
+      for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
+        try {
+          await this.upload(node, signal);
+        } catch (error) {
+          failure ??= { error };
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL_UPLOADS }, worker));
+    if (failure !== undefined) throw failure.error;
+  }
+
+  /** The peer is back: try at once. */
+  kick(): void {
+    if (this.#dirty.size === 0) return;
+    this.#retryDelayMs = RETRY_FIRST_MS;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
+    this.#retry();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retryTimer);
+  }
+
+  scheduleRetry(): void {
+    if (this.#closed || this.#retryTimer !== undefined || this.#dirty.size === 0) return;
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = undefined;
+      this.#retry();
+    }, this.#retryDelayMs);
+    this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, RETRY_MAX_MS);
+  }
+
+  #retry(): void {
+    // Files that are open for writing are brought at their close; the rest has nobody who waits.
+    for (const node of this.#dirty) {
+      if (node.data === undefined || node.data.handles > 0) continue;
+      this.uploadInBackground(node);
+    }
+    this.scheduleRetry();
+  }
+
+  /** For a file that nobody waits for. */
+  uploadInBackground(node: Node): void {
+    this.upload(node, NEVER).then(
+      () => this.#settle(node),
+      (error: unknown) => {
+        this.#core.log.warn('upload failed', { path: node.path, error: toFsError(error).message });
+        if (isUnavailable(error)) this.scheduleRetry();
+        else this.#giveUp(node, error);
+      },
+    );
+  }
+
+  #giveUp(node: Node, error: unknown): void {
+    if (node.data === undefined || node.data.handles > 0) return;
+    this.#core.log.error('written data could not be stored and is dropped', {
+      path: node.path,
+      errno: toFsError(error).errno,
+    });
+    this.dropWritten(node);
+    this.#settle(node);
+  }
+
+  /** Back to what the peer has. */
+  dropWritten(node: Node): void {
+    const created = node.data?.created === true;
+    this.discard(node);
+    node.resourceAt = -Infinity;
+    if (node.parent === undefined) return;
+    this.#core.recordUnknown(node.parent, node.name);
+    if (created) this.#core.nodes.detach(node);
+  }
+
+  /** After the last close: nothing needs the content any more. */
+  #settle(node: Node): void {
+    const { data } = node;
+    if (data === undefined || data.handles > 0 || data.dirty) return;
+    node.data = undefined;
+    disposeData(data);
+    this.#core.nodes.dropIfUnused(node);
+  }
+
+  async #attempt(node: Node, data: FileData, signal: AbortSignal): Promise<void> {
+    const { staging } = data;
+    if (staging === undefined) throw new FsError('EIO', `${node.path}: dirty without content`);
+    try {
+      await this.#uploadOnce(node, data, staging, signal);
+    } catch (error) {
+      if (this.#isConflict(error)) this.#lose(node, data, toFsError(error));
+      else if (isUnavailable(error)) this.scheduleRetry();
+      throw error;
+    }
+  }
+
+  async #uploadOnce(
+    node: Node,
+    data: FileData,
+    staging: StagingFile,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#core.profile(signal);
+    const { parent, name } = node;
+    const { pendingMode, pendingMtime, mtime } = data;
+    const snapshot = staging.snapshot();
+    let result: UploadResult;
+    try {
+      const mode = pendingMode === undefined ? undefined : typeOf(node.resource) | pendingMode;
+      const posix =
+        mode === undefined && pendingMtime === undefined
+          ? undefined
+          : {
+              ...(mode !== undefined && { mode }),
+              ...(pendingMtime !== undefined && { mtime: pendingMtime }),
+            };
+      const expect: FileVersion | 'absent' = data.expect;
+      result = await this.#core.options.uploader.upload(
+        { path: node.path, expect, posix },
+        snapshot,
+        signal,
+      );
+    } finally {
+      snapshot.release();
+    }
+    const { resource } = result;
+    data.expect = versionOf(resource);
+    if (data.pendingMode === pendingMode) data.pendingMode = undefined;
+    if (data.pendingMtime === pendingMtime) data.pendingMtime = undefined;
+    const more =
+      staging.generation !== snapshot.generation ||
+      data.pendingMode !== undefined ||
+      data.pendingMtime !== undefined;
+    const seen = mtime !== undefined && pendingMtime === undefined && resource.etag !== undefined;
+    node.writtenMtime = seen ? { mtime, etag: resource.etag } : undefined;
+    if (!more) {
+      data.mtime = undefined;
+      data.dirty = false;
+      this.#dirty.delete(node);
+    }
+    node.resource = resource;
+    node.resourceAt = this.#core.now();
+    // Every page that the kernel has was read from or written through this content.
+    node.pagesEtag = resource.etag;
+    if (parent !== undefined && node.parent === parent && node.name === name && !node.unlinked) {
+      this.#core.recordOwn(parent, name, { ...resource, name });
+    }
+    this.#retryDelayMs = RETRY_FIRST_MS;
+  }
+
+  /** The uploader says so after it has kept the content as a conflict copy. */
+  #isConflict(error: unknown): error is FsError {
+    return error instanceof FsError && (error.errno === 'ESTALE' || error.errno === 'EEXIST');
+  }
+
+  #lose(node: Node, data: FileData, error: FsError): void {
+    data.lost = error;
+    this.dropWritten(node);
+  }
+}
+
+/** A removal or rename on the way, of the file or of a folder above: an upload must wait for its outcome. */
+function gateOf(node: Node): Promise<void> | undefined {
+  for (let at: Node | undefined = node; at !== undefined; at = at.parent)
+    if (at.gate !== undefined) return at.gate;
+  return undefined;
+}
+
+/** Closes what a node's content held. */
+export function disposeData(data: FileData): void {
+  data.reader?.close();
+  for (const reader of data.formerReaders) reader.close();
+  data.reader = undefined;
+  void data.staging?.close();
+  data.staging = undefined;
+}
