@@ -1,0 +1,148 @@
+import { HttpError, type BodySink } from '../../http/types.js';
+import { DavError, type GetResult, type Resource, type ServerProfile } from '../../webdav/types.js';
+import type { ContentReader, DataOptions, FileVersion } from '../content.js';
+import { FsError } from '../filesystem.js';
+import { ContentSource } from './content-source.js';
+import { readerFor, SMALL_FILE_BYTES } from './reader-for.js';
+import { SegmentReader } from './segment-reader.js';
+import { versionOf, versionOfHead } from './versions.js';
+
+/** First range of a big file: enough for those who look at the head of a file only. */
+const FIRST_WINDOW_BYTES = 256 * 1024;
+/** A file that keeps changing between looking and opening is given up. */
+const MAX_ATTEMPTS = 3;
+
+export interface OpenedContent {
+  readonly reader: ContentReader;
+  readonly version: FileVersion;
+}
+
+/** The file is not of the size that the request was made for: the request has to be another one. */
+class OtherSize extends Error {
+  readonly version: FileVersion;
+
+  constructor(version: FileVersion) {
+    super('the size has changed');
+    this.version = version;
+  }
+}
+
+/**
+ * Opens the version that is there now (`known` is only what the request is shaped after) with one request, which brings the first
+ * bytes along. Resolves when the version is known; the bytes go on arriving. Rejects with what the GET rejects with.
+ */
+export async function openContent(
+  path: () => string,
+  known: Resource | undefined,
+  profile: ServerProfile,
+  options: DataOptions,
+  signal: AbortSignal,
+): Promise<OpenedContent> {
+  let version = known && versionOf(known);
+  for (let attempt = 1; ; attempt += 1) {
+    version ??= versionOf(await options.client.stat(path(), { signal }));
+    try {
+      return await new Opening(path, version, profile, options).start(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const other = error instanceof OtherSize ? error.version : undefined;
+      if (!other && !unsatisfiable(error)) throw error;
+      if (attempt >= MAX_ATTEMPTS) {
+        throw new FsError('ESTALE', `${path()} changes all the time`, { cause: error });
+      }
+      version = other;
+    }
+  }
+}
+
+/** A file that has become shorter than the range: told by a status, or by an answer that isn't the range that was asked for. */
+function unsatisfiable(error: unknown): boolean {
+  if (error instanceof DavError) return error.status === 416;
+  return error instanceof HttpError && error.code === 'HTTP_PROTOCOL';
+}
+
+class Opening implements BodySink {
+  readonly #path: () => string;
+  readonly #known: FileVersion;
+  readonly #profile: ServerProfile;
+  readonly #options: DataOptions;
+  readonly #controller = new AbortController();
+  #receiver: { take(chunk: Buffer): void } | undefined;
+
+  constructor(
+    path: () => string,
+    known: FileVersion,
+    profile: ServerProfile,
+    options: DataOptions,
+  ) {
+    this.#path = path;
+    this.#known = known;
+    this.#profile = profile;
+    this.#options = options;
+  }
+
+  onData(chunk: Buffer): void {
+    this.#receiver?.take(chunk);
+  }
+
+  start(signal: AbortSignal): Promise<OpenedContent> {
+    signal.throwIfAborted();
+    const range = this.#range();
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => this.#controller.abort(signal.reason);
+      signal.addEventListener('abort', onAbort, { once: true });
+      const settled = (): void => signal.removeEventListener('abort', onAbort);
+      let refusal: unknown;
+      const onHead = (head: GetResult): void => {
+        try {
+          const opened = this.#onHead(head, range.end, done);
+          settled();
+          resolve(opened);
+        } catch (error) {
+          refusal = error;
+          throw error;
+        }
+      };
+      const done: Promise<unknown> = this.#options.client.get(this.#path(), this, {
+        signal: this.#controller.signal,
+        onHead,
+        ...range,
+      });
+      // After the head this is the transfer's to judge; the reader's transfer listens as well.
+      done.catch((error: unknown) => {
+        settled();
+        reject((refusal ?? error) as Error);
+      });
+    });
+  }
+
+  #range(): { start?: number; end?: number } {
+    if (this.#known.size <= SMALL_FILE_BYTES || !this.#profile.cheapRanges) return {};
+    return { start: 0, end: FIRST_WINDOW_BYTES };
+  }
+
+  /** The request is on its way for `end` bytes (undefined: all); makes the reader that takes them. */
+  #onHead(head: GetResult, end: number | undefined, done: Promise<unknown>): OpenedContent {
+    const version = versionOfHead(head, this.#known);
+    const wasSmall = this.#known.size <= SMALL_FILE_BYTES;
+    const isSmall = version.size <= SMALL_FILE_BYTES;
+    // A whole-file answer fits any reader but the one of windows; a window's answer fits no other.
+    if (wasSmall !== isSmall && this.#profile.cheapRanges) throw new OtherSize(version);
+
+    const { client, log } = this.#options;
+    const source = new ContentSource(client, log, this.#path, version);
+    const reader = readerFor(source, this.#profile, this.#options);
+    const running = { done, controller: this.#controller };
+    if (reader instanceof SegmentReader) {
+      if (version.size > 0) {
+        const segment = reader.expect({ start: 0, end: end ?? version.size });
+        this.#receiver = segment;
+        segment.begin(running);
+      }
+    } else {
+      this.#receiver = reader;
+      reader.begin(running);
+    }
+    return { reader, version };
+  }
+}

@@ -1,0 +1,119 @@
+import type { Awaitable } from '../filesystem.js';
+import { ChunkList } from './chunk-list.js';
+import type { ContentSource } from './content-source.js';
+import type { Evictable, MemoryBudget } from './memory-budget.js';
+import { Transfer, type RunningGet } from './transfer.js';
+import { Waiters } from './waiters.js';
+
+/**
+ * A chunk that is a small part of a large receive buffer keeps all of that buffer alive; in a segment that stays for long it is
+ * copied instead (64 KiB: about 10 µs).
+ */
+const PINNED_TIMES = 2;
+
+export interface SegmentOptions {
+  /** Kept until the budget wants the room, instead of until every byte was read once. */
+  readonly lasting: boolean;
+  /** Fetched for nobody yet. */
+  readonly ahead: boolean;
+  readonly onGone: (segment: Segment) => void;
+}
+
+/** The bytes [start, end) of a version in memory, arrived or arriving. Admitted to the budget with its full size from the start. */
+export class Segment implements Evictable {
+  readonly start: number;
+  readonly end: number;
+  readonly #budget: MemoryBudget;
+  readonly #options: SegmentOptions;
+  readonly #chunks: ChunkList;
+  readonly #waiters = new Waiters();
+  readonly #transfer: Transfer;
+  #readBytes = 0;
+  #gone = false;
+
+  constructor(
+    source: ContentSource,
+    budget: MemoryBudget,
+    range: { readonly start: number; readonly end: number },
+    options: SegmentOptions,
+  ) {
+    this.start = range.start;
+    this.end = range.end;
+    this.#budget = budget;
+    this.#options = options;
+    this.#chunks = new ChunkList(range.start);
+    this.#transfer = new Transfer(source, range.start, range.end, (chunk) => this.#onData(chunk));
+  }
+
+  get bytes(): number {
+    return this.end - this.start;
+  }
+
+  get busy(): boolean {
+    return this.#waiters.size > 0;
+  }
+
+  get unread(): boolean {
+    return this.#options.ahead && this.#readBytes === 0;
+  }
+
+  /** Still on its way. */
+  get arriving(): boolean {
+    return !this.#gone && this.#chunks.end < this.end;
+  }
+
+  /** Never rejects: a failure goes to those who wait; nobody waiting, the next read meets it for itself. */
+  begin(running?: RunningGet): void {
+    this.#budget.admit(this);
+    this.#transfer.run(running).catch((error: unknown) => {
+      if (this.#gone) return;
+      this.#leave();
+      this.#waiters.fail(error);
+    });
+  }
+
+  /** Bytes of the GET given to `begin`. */
+  take(chunk: Buffer): void {
+    if (!this.#gone) this.#transfer.take(chunk);
+  }
+
+  /** REQUIRES: start <= offset <= offset + length <= end. Synchronous when the bytes are there. */
+  read(offset: number, length: number, signal: AbortSignal): Awaitable<Buffer[]> {
+    if (this.#chunks.end >= offset + length) return this.#hand(offset, length);
+    return this.#waiters.wait(offset + length, signal).then(() => this.#hand(offset, length));
+  }
+
+  evict(): void {
+    this.#leave();
+  }
+
+  /** Ends it; `error` goes to those who wait. */
+  close(error: unknown): void {
+    if (!this.#gone) this.#leave();
+    this.#waiters.fail(error);
+  }
+
+  #hand(offset: number, length: number): Buffer[] {
+    const pieces = this.#chunks.slice(offset, offset + length);
+    this.#readBytes += length;
+    const done = offset + length === this.end && this.#readBytes >= this.bytes;
+    if (done && !this.#options.lasting && !this.busy) this.#leave();
+    else this.#budget.touch(this);
+    return pieces;
+  }
+
+  #onData(chunk: Buffer): void {
+    const pinned = this.#options.lasting && chunk.buffer.byteLength > PINNED_TIMES * chunk.length;
+    this.#chunks.append(pinned ? Buffer.from(chunk) : chunk);
+    this.#waiters.arrived(this.#chunks.end);
+  }
+
+  /** The chunks stay with those who already hold the segment; nobody finds it any more. */
+  #leave(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#budget.release(this);
+    this.#transfer.stop();
+    this.#options.onGone(this);
+  }
+}

@@ -1,0 +1,101 @@
+/** PUT straight to the target: for servers that keep the old file whole until the new one is there, and honour preconditions. */
+import { HttpError } from '../../http/types.js';
+import { DavError, type Precondition, type Resource } from '../../webdav/types.js';
+import { FsError } from '../filesystem.js';
+import {
+  bodyOf,
+  Conflict,
+  explainRefusal,
+  holdsContent,
+  isExpected,
+  preconditionOf,
+  statOrAbsent,
+  type UploadJob,
+} from './job.js';
+import { storePosix } from './posix.js';
+
+const MAX_ATTEMPTS = 3;
+
+/** The confirmed resource; throws `Conflict`. */
+export async function uploadDirect(job: UploadJob): Promise<Resource> {
+  const { path, expect } = job.target;
+  let precondition = preconditionOf(job);
+  if (expect !== 'any' && precondition === undefined) await check(job);
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await putOnce(job, precondition);
+    if (!('failure' in outcome)) return outcome.resource;
+    const { failure } = outcome;
+    const current = await statAfter(job, failure);
+    if (await holdsContent(job, path, current)) return storePosix(job, path, current!);
+    if (expect === 'any' && current?.kind === 'collection') throw new FsError('EISDIR');
+    if (!isExpected(job, current)) throw new Conflict(current);
+    if (attempt === MAX_ATTEMPTS) throw await explainRefusal(job, failure);
+    // Refused although the version is there: If-Match compares strongly (RFC 9110 §13.1.1), and Apache's tag is weak for about a
+    // second after a write. First its present form, then without: it was looked at just now.
+    const refused = failure instanceof DavError && failure.status === 412;
+    if (refused) precondition = nextPrecondition(precondition, current);
+  }
+}
+
+type Outcome = { readonly resource: Resource } | { readonly failure: unknown };
+
+/** One PUT and its confirmation; `failure` where the target has to be looked at before anything else. */
+async function putOnce(job: UploadJob, precondition: Precondition | undefined): Promise<Outcome> {
+  const { client, content, signal, target, profile } = job;
+  const { path } = target;
+  try {
+    const body = await bodyOf(content);
+    const along = profile.putReturnsResource && target.posix ? { posix: target.posix } : {};
+    const put = await client.put(path, body, {
+      signal,
+      ...(precondition && { precondition }),
+      ...along,
+    });
+    if (profile.putReturnsResource && put.resource) {
+      if (put.resource.size === content.size) return { resource: put.resource };
+      return { failure: sizeError(job, put.resource) };
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    const refused = error instanceof DavError && error.status === 412;
+    const lost = error instanceof HttpError && !error.unsent && error.code !== 'HTTP_CLOSED';
+    if (refused || lost) return { failure: error };
+    throw await explainRefusal(job, error);
+  }
+  const stored = await statOrAbsent(job, path);
+  if (stored?.size !== content.size) return { failure: sizeError(job, stored) };
+  return { resource: await storePosix(job, path, stored) };
+}
+
+/** The peer may be gone for good: then the first error is the one to tell. */
+async function statAfter(job: UploadJob, failure: unknown): Promise<Resource | undefined> {
+  try {
+    return await statOrAbsent(job, job.target.path);
+  } catch (error) {
+    job.signal.throwIfAborted();
+    throw failure instanceof HttpError ? failure : error;
+  }
+}
+
+async function check(job: UploadJob): Promise<void> {
+  const current = await statOrAbsent(job, job.target.path);
+  if (isExpected(job, current)) return;
+  if (!(await holdsContent(job, job.target.path, current))) throw new Conflict(current);
+}
+
+function nextPrecondition(
+  former: Precondition | undefined,
+  current: Resource | undefined,
+): Precondition | undefined {
+  if (former?.etag === undefined || current?.etag === undefined) return former;
+  return former.etag === current.etag ? undefined : { etag: current.etag };
+}
+
+function sizeError(job: UploadJob, stored: Resource | undefined): FsError {
+  const { target, content } = job;
+  const found = stored ? `${stored.size} bytes` : 'nothing';
+  return new FsError(
+    'EIO',
+    `${target.path}: ${content.size} bytes were sent, the peer has ${found}`,
+  );
+}

@@ -1,0 +1,40 @@
+/** How content gets to the peer; which way, is a matter of what the server promises. */
+import type {
+  DataOptions,
+  StagingSnapshot,
+  Uploader,
+  UploadResult,
+  UploadTarget,
+} from './content.js';
+import { Conflict, type UploadJob } from './upload/job.js';
+import { keepContent, keepPart } from './upload/conflict-copy.js';
+import { uploadDirect } from './upload/direct-upload.js';
+import { uploadByPart } from './upload/part-upload.js';
+
+export function createUploader(options: Pick<DataOptions, 'client' | 'log'>): Uploader {
+  const { client, log } = options;
+  return {
+    async upload(
+      target: UploadTarget,
+      content: StagingSnapshot,
+      signal: AbortSignal,
+    ): Promise<UploadResult> {
+      const profile = client.knownProfile ?? (await client.profile({ signal }));
+      const job: UploadJob = { client, log, profile, target, content, signal };
+      const direct = profile.putReturnsResource || (profile.atomicPut && profile.conditionalPut);
+      if (direct) return { resource: await directOrCopy(job) };
+      const keep = (part: { path: string }, conflict: Conflict) =>
+        keepPart(job, part.path, conflict);
+      return { resource: await uploadByPart(job, keep) };
+    },
+  };
+}
+
+async function directOrCopy(job: UploadJob): ReturnType<typeof uploadDirect> {
+  try {
+    return await uploadDirect(job);
+  } catch (error) {
+    if (error instanceof Conflict) return keepContent(job, error);
+    throw error;
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * A WebDAV peer in memory behind the client's interface, for what a real server can't be made to do on cue: answers cut at a byte,
+ * versions that change in the middle, answers lost after the deed.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { HttpError, type BodySink, type HttpBody } from '../../../../src/http/types.js';
+import { silentLogger } from '../../../../src/log.js';
+import {
+  DavError,
+  type CallOptions,
+  type GetOptions,
+  type GetResult,
+  type PropertyChange,
+  type PutOptions,
+  type PutResult,
+  type Resource,
+  type ServerProfile,
+  type WebDavClient,
+} from '../../../../src/webdav/types.js';
+import type { DataOptions } from '../../../../src/vfs/content.js';
+
+export interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly start?: number | undefined;
+  readonly end?: number | undefined;
+}
+
+/** What goes wrong with one call. */
+export interface Fault {
+  /** GET: the answer breaks off after so many bytes; PUT: the request does. */
+  readonly cutAfter?: number;
+  /** Done, but the answer gets lost. */
+  readonly loseAnswer?: boolean;
+  /** Awaited before the answer, or before each chunk of a GET. */
+  readonly gate?: (position: number) => Promise<void> | undefined;
+  readonly status?: number;
+}
+
+export interface StoredFile {
+  readonly size: number;
+  readonly bytes: (offset: number, length: number) => Buffer;
+  readonly etag: string;
+  properties: Map<string, string>;
+}
+
+const PHODAV: ServerProfile = {
+  name: 'phodav',
+  server: 'scripted',
+  davClasses: new Set(['1', '2']),
+  atomicPut: false,
+  conditionalPut: false,
+  moveNoReplace: true,
+  putReturnsResource: false,
+  cheapRanges: false,
+  deadProperties: true,
+  setsExecutable: false,
+  livePosix: false,
+  quota: true,
+  deleteFollowsLinks: true,
+  moveClobbersCollections: true,
+};
+
+export const PROFILES = {
+  phodav: PHODAV,
+  unknown: { ...PHODAV, name: 'unknown', moveNoReplace: false },
+  apache: {
+    ...PHODAV,
+    name: 'apache',
+    atomicPut: true,
+    conditionalPut: true,
+    cheapRanges: true,
+    setsExecutable: true,
+    moveClobbersCollections: false,
+  },
+  davport: {
+    ...PHODAV,
+    name: 'davport',
+    atomicPut: true,
+    conditionalPut: true,
+    cheapRanges: true,
+    putReturnsResource: true,
+    livePosix: true,
+    moveClobbersCollections: false,
+  },
+} satisfies Record<string, ServerProfile>;
+
+export class ScriptedPeer {
+  readonly files = new Map<string, StoredFile>();
+  readonly calls: Call[] = [];
+  readonly profile: ServerProfile;
+  chunkBytes = 64 * 1024;
+  /** Consulted for every call. */
+  fault: (call: Call) => Fault | undefined = () => undefined;
+  #versions = 0;
+
+  constructor(profile: ServerProfile) {
+    this.profile = profile;
+  }
+
+  get client(): WebDavClient {
+    return this.#client;
+  }
+
+  options(cacheDir: string, readAheadBytes = 64 * 1024 * 1024): DataOptions {
+    return { client: this.client, log: silentLogger, cacheDir, readAheadBytes };
+  }
+
+  put(path: string, content: Buffer): StoredFile {
+    return this.putVirtual(path, content.length, (offset, length) =>
+      content.subarray(offset, offset + length),
+    );
+  }
+
+  putVirtual(path: string, size: number, bytes: StoredFile['bytes']): StoredFile {
+    const file = { size, bytes, etag: `"v${(this.#versions += 1)}"`, properties: new Map() };
+    this.files.set(path, file);
+    return file;
+  }
+
+  content(path: string): Buffer | undefined {
+    const file = this.files.get(path);
+    return file?.bytes(0, file.size);
+  }
+
+  resource(path: string): Resource {
+    const file = this.files.get(path);
+    if (!file) throw new DavError('PROPFIND', path, 404);
+    return {
+      name: '',
+      kind: 'file',
+      size: file.size,
+      mtime: { sec: 1_700_000_000, nsec: 0 },
+      created: undefined,
+      etag: file.etag,
+      executable: undefined,
+      posix: undefined,
+    };
+  }
+
+  methods(): string[] {
+    return this.calls.map((call) => call.method);
+  }
+
+  #begin(call: Call, signal?: AbortSignal): Fault {
+    signal?.throwIfAborted();
+    this.calls.push(call);
+    const fault = this.fault(call) ?? {};
+    if (fault.status !== undefined) throw new DavError(call.method, call.path, fault.status);
+    return fault;
+  }
+
+  async #get(
+    path: string,
+    sink: BodySink,
+    options: CallOptions & GetOptions = {},
+  ): Promise<GetResult> {
+    const { start = 0, end, signal } = options;
+    const fault = this.#begin({ method: 'GET', path, start: options.start, end }, signal);
+    await fault.gate?.(-1);
+    await turn();
+    signal?.throwIfAborted();
+    const file = this.files.get(path);
+    if (!file) throw new DavError('GET', path, 404);
+    const ranged = options.start !== undefined;
+    if (ranged && start >= file.size) throw new DavError('GET', path, 416);
+    const until = Math.min(end ?? file.size, file.size);
+    const head = {
+      status: ranged ? 206 : 200,
+      etag: file.etag,
+      totalSize: file.size,
+      start,
+    } as const;
+    options.onHead?.(head);
+    for (let at = start; at < until;) {
+      await fault.gate?.(at);
+      await turn();
+      signal?.throwIfAborted();
+      const cut = Math.min(until, start + (fault.cutAfter ?? Infinity));
+      if (at >= cut) throw new HttpError('HTTP_LOST', 'cut');
+      const length = Math.min(this.chunkBytes, cut - at);
+      sink.onData(Buffer.from(file.bytes(at, length)));
+      at += length;
+    }
+    if (until < (end ?? file.size)) throw new HttpError('HTTP_PROTOCOL', 'short');
+    return head;
+  }
+
+  async #put(path: string, body: HttpBody, options: PutOptions = {}): Promise<PutResult> {
+    const { precondition, signal } = options;
+    const fault = this.#begin({ method: 'PUT', path }, signal);
+    const present = this.files.get(path);
+    if (this.profile.conditionalPut && precondition) {
+      const weak = present?.etag.startsWith('W/');
+      const holds = precondition.absent ? !present : present?.etag === precondition.etag && !weak;
+      if (!holds) throw new DavError('PUT', path, 412);
+    }
+    const pieces: Uint8Array[] = [];
+    if (body instanceof Uint8Array) pieces.push(Buffer.from(body));
+    else for await (const piece of body.open()) pieces.push(Buffer.from(piece));
+    await fault.gate?.(-1);
+    const whole = Buffer.concat(pieces);
+    if (fault.cutAfter !== undefined) {
+      if (!this.profile.atomicPut) this.put(path, whole.subarray(0, fault.cutAfter));
+      throw new HttpError('HTTP_LOST', 'cut');
+    }
+    signal?.throwIfAborted();
+    const properties = present?.properties ?? new Map<string, string>();
+    this.put(path, whole).properties = properties;
+    if (fault.loseAnswer) throw new HttpError('HTTP_LOST', 'the answer was lost');
+    const resource = this.profile.putReturnsResource ? this.resource(path) : undefined;
+    return { created: !present, resource };
+  }
+
+  async #move(
+    from: string,
+    to: string,
+    options: CallOptions & { overwrite?: boolean } = {},
+  ): Promise<void> {
+    const fault = this.#begin({ method: 'MOVE', path: to }, options.signal);
+    await turn();
+    const file = this.files.get(from);
+    if (!file) throw new DavError('MOVE', from, 404);
+    if (options.overwrite === false && this.profile.moveNoReplace && this.files.has(to)) {
+      throw new DavError('MOVE', to, 412);
+    }
+    this.files.set(to, file);
+    this.files.delete(from);
+    if (fault.loseAnswer) throw new HttpError('HTTP_LOST', 'the answer was lost');
+  }
+
+  readonly #client = {
+    knownProfile: undefined,
+    profile: () => Promise.resolve(this.profile),
+    stat: async (path: string, options: CallOptions = {}) => {
+      const fault = this.#begin({ method: 'PROPFIND', path }, options.signal);
+      await fault.gate?.(-1);
+      await turn();
+      if (fault.loseAnswer) throw new HttpError('HTTP_LOST', 'the answer was lost');
+      return this.resource(path);
+    },
+    get: this.#get.bind(this),
+    put: this.#put.bind(this),
+    move: this.#move.bind(this),
+    remove: async (path: string, options: CallOptions = {}) => {
+      this.#begin({ method: 'DELETE', path }, options.signal);
+      await turn();
+      if (!this.files.delete(path)) throw new DavError('DELETE', path, 404);
+    },
+    proppatch: async (path: string, changes: readonly PropertyChange[]) => {
+      this.#begin({ method: 'PROPPATCH', path });
+      await turn();
+      const file = this.files.get(path);
+      if (!file) throw new DavError('PROPPATCH', path, 404);
+      for (const { ns, name, value } of changes) {
+        if (value !== undefined) file.properties.set(`${ns} ${name}`, value);
+      }
+    },
+  } as unknown as WebDavClient;
+}
