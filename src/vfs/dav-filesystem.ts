@@ -20,6 +20,7 @@ import type {
   StatfsAnswer,
 } from './filesystem.js';
 import { FsError } from './filesystem.js';
+import { keepContent, type KeptFile } from './keep-content.js';
 import { Metadata } from './metadata.js';
 import { Names } from './names.js';
 import { Renames } from './rename.js';
@@ -28,6 +29,7 @@ import { Uploads, type PendingFile } from './uploads.js';
 import { withErrno } from './with-errno.js';
 import { Xattrs } from './xattr.js';
 
+export type { KeptFile } from './keep-content.js';
 export type { PendingFile } from './uploads.js';
 
 export interface DavFileSystemOptions {
@@ -52,6 +54,8 @@ export interface DavFileSystemOptions {
 export interface DavFileSystem extends FileSystem {
   /** Files whose content is not at the peer yet. */
   pending(): PendingFile[];
+  /** Writes the content of those files below `folder`, before the process ends without having brought them. Never rejects. */
+  keepPending(folder: string): Promise<KeptFile[]>;
   /** The peer appeared (again): nothing known before is sure, and what is dirty can be brought. */
   peerReturned(): void;
 }
@@ -313,6 +317,10 @@ class Implementation implements DavFileSystem {
 
   pending(): PendingFile[] {
     return this.#uploads.pending();
+  }
+
+  keepPending(folder: string): Promise<KeptFile[]> {
+    return keepContent(this.#uploads.unsent(), folder);
   }
 
   peerReturned(): void {

@@ -8,6 +8,7 @@ import { NEVER } from './core.js';
 import { isUnavailable, toFsError } from './errno.js';
 import type { FileData } from './file-data.js';
 import { FsError } from './filesystem.js';
+import type { UnsentContent } from './keep-content.js';
 import type { Node } from './node.js';
 import { versionOf } from './reader/versions.js';
 import { withSignal } from './shared-call.js';
@@ -40,6 +41,11 @@ export class Uploads {
       path: node.path,
       size: node.data?.staging?.size ?? 0,
     }));
+  }
+
+  /** What is not at the peer, to be kept elsewhere. */
+  unsent(): UnsentContent[] {
+    return [...this.#dirty].map((node) => ({ path: node.path, staging: node.data?.staging }));
   }
 
   /** Dirty nodes at or below a directory. */
