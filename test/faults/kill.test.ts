@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { mountDavport, type Mount } from '../support/mount.js';
+import type { Mount } from '../support/mount.js';
 import { selectedPeers, startPeer, type Peer, type PeerKind } from '../support/peers/index.js';
 import { startRelay, type Relay } from '../support/relay.js';
 import { bash } from '../support/run.js';
+import { mountPeer } from '../support/scenario.js';
 import { SeededRandom } from '../support/seeded-random.js';
 import { identify, versionOf, watchVersions, writeVersion } from './writes.js';
 
@@ -55,7 +56,7 @@ async function withMount(
 ): Promise<void> {
   const peer = await startPeer(kind);
   const relay = await startRelay(peer.channel);
-  const mount = await mountDavport({ channel: relay.channel, options: ['timeout=15'] });
+  const mount = await mountPeer({ ...peer, channel: relay.channel }, { options: ['timeout=15'] });
   try {
     await body(peer, relay, mount);
   } catch (error) {
