@@ -16,7 +16,8 @@ export function refuseUserinfo(address: string): void {
   try {
     url = new URL(address);
   } catch (error) {
-    throw new UsageError(`"${address}" is no URL; write http://HOST[:PORT]/PATH`, { cause: error });
+    // Not repeated: what can't be read may have a password in it.
+    throw new UsageError('the address is no URL; write http://HOST[:PORT]/PATH', { cause: error });
   }
   if (url.username === '' && url.password === '') return;
   url.username = '';
@@ -31,13 +32,17 @@ export function findCredentials(
   address: string,
   passwdFile: string | undefined,
   env: NodeJS.ProcessEnv,
+  wantedUser?: string,
 ): Credentials | undefined {
-  if (passwdFile !== undefined) return readPasswdFile(passwdFile, address);
-  const username = env['DAVPORT_USERNAME'];
+  if (passwdFile !== undefined) return readPasswdFile(passwdFile, address, wantedUser);
+  const username = wantedUser ?? env['DAVPORT_USERNAME'];
   const password = env['DAVPORT_PASSWORD'];
   if (username === undefined && password === undefined) return undefined;
   if (username === undefined || password === undefined) {
-    throw new UsageError('DAVPORT_USERNAME and DAVPORT_PASSWORD go together: set both or none');
+    throw new UsageError(
+      'user name and password go together: set DAVPORT_USERNAME and DAVPORT_PASSWORD, or use ' +
+        '-o passwd_file=FILE',
+    );
   }
   return checked({ username, password }, 'DAVPORT_USERNAME');
 }
@@ -46,7 +51,11 @@ export function findCredentials(
  * Lines are "URL USER PASSWORD" (the longest URL that the address begins with wins) or "USER:PASSWORD" (for every address).
  * Empty lines and lines that begin with # are skipped.
  */
-function readPasswdFile(file: string, address: string): Credentials {
+function readPasswdFile(
+  file: string,
+  address: string,
+  wantedUser: string | undefined,
+): Credentials {
   const text = readPrivateFile(file);
   let best: Credentials | undefined;
   let bestLength = -1;
@@ -55,11 +64,13 @@ function readPasswdFile(file: string, address: string): Credentials {
     if (line === '' || line.startsWith('#')) continue;
     const { url, credentials } = parseLine(line, file, at + 1);
     if (url.length <= bestLength || !covers(url, address)) continue;
+    if (wantedUser !== undefined && credentials.username !== wantedUser) continue;
     best = checked(credentials, file);
     bestLength = url.length;
   }
   if (best) return best;
-  throw new UsageError(`${file} has no line for ${address}; add "${address} USER PASSWORD"`);
+  const user = wantedUser ?? 'USER';
+  throw new UsageError(`${file} has no line for ${address}; add "${address} ${user} PASSWORD"`);
 }
 
 function readPrivateFile(file: string): string {

@@ -1,4 +1,4 @@
-/** Where a mount in the background leaves its messages. */
+/** Where a mount in the background leaves its messages, and what it could not upload. */
 import { appendFileSync, mkdirSync, openSync, closeSync, renameSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -8,14 +8,21 @@ import { createLogger, type Logger, type LogLevel } from '../log.js';
 /** A log over this size is put aside as FILE.1 at the next start. */
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 
+/** Where a user's programs keep what is neither configuration nor cache (XDG base directories). */
+function stateFolder(env: NodeJS.ProcessEnv): string {
+  const state = env['XDG_STATE_HOME'];
+  const set = state !== undefined && path.isAbsolute(state);
+  return path.join(set ? state : path.join(os.homedir(), '.local', 'state'), 'davport');
+}
+
 export function defaultLogFile(env: NodeJS.ProcessEnv): string {
   if (process.getuid?.() === 0) return '/var/log/davport.log';
-  const state = env['XDG_STATE_HOME'];
-  const base =
-    state !== undefined && path.isAbsolute(state)
-      ? state
-      : path.join(os.homedir(), '.local', 'state');
-  return path.join(base, 'davport', 'davport.log');
+  return path.join(stateFolder(env), 'davport.log');
+}
+
+/** For content that could not be uploaded: a place that nobody empties. */
+export function defaultKeepDir(env: NodeJS.ProcessEnv): string {
+  return process.getuid?.() === 0 ? '/var/lib/davport' : stateFolder(env);
 }
 
 /** Makes sure that `file` can be written; 0600, since it names files of the share. */
@@ -27,7 +34,7 @@ export function prepareLogFile(file: string): void {
     closeSync(openSync(file, 'a', 0o600));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`cannot write the log: ${reason}; name another with -o log_file=FILE`, {
+    throw new UsageError(`cannot write the log: ${reason}; name another with -o log=FILE`, {
       cause: error,
     });
   }

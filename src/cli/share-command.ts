@@ -1,0 +1,173 @@
+/** `davport share`: serves one folder on a channel, or over plain HTTP. */
+import { statSync } from 'node:fs';
+import path from 'node:path';
+import {
+  DEFAULT_ADDRESS,
+  isChannelAddress,
+  parseAddress,
+  type Address,
+} from '../channel/address.js';
+import { openChannel } from '../channel/open-channel.js';
+import { UsageError } from '../errors.js';
+import type { Logger } from '../log.js';
+import { createAcceptorMux } from '../mux/mux.js';
+import { loadNativeBinding } from '../native/binding.js';
+import type { RequestRecord, Share, ShareStats } from '../share/options.js';
+import { createShare, listenHttp } from '../share/share.js';
+import { absoluteAddress } from './address-text.js';
+import { EXIT, type CliIo, type CommandSpec, type ParsedArgs } from './command.js';
+import { stderrLogger } from './log-file.js';
+import { onStopSignals } from './signals.js';
+import { sdNotify } from './sd-notify.js';
+import { leaveParent, parentKind, tellParent } from './supervision.js';
+import { formatBytes } from './upload-everything.js';
+
+const SYMLINK_POLICIES = ['inside', 'hide', 'show'] as const;
+type SymlinkPolicy = (typeof SYMLINK_POLICIES)[number];
+
+export const shareCommand: CommandSpec = {
+  name: 'share',
+  summary: 'serve a folder on a channel',
+  usage: 'DIR [CHANNEL] [--read-only] [--symlinks inside|hide|show] [--http] [--log]',
+  description: [
+    'Serves DIR, and nothing outside of it, to whoever is at the other end of CHANNEL (default:',
+    'the virtio port org.spice-space.webdav.0). DIR is always named: nothing is shared by default.',
+  ],
+  positionals: { min: 1, max: 2 },
+  options: [
+    { name: 'read-only', short: 'r', help: 'refuse every change' },
+    {
+      name: 'symlinks',
+      value: 'POLICY',
+      choices: SYMLINK_POLICIES,
+      help:
+        'inside: links are followed while the target is inside DIR (default); hide: links are not ' +
+        'there; show: links are told to clients that know them, and never followed',
+    },
+    {
+      name: 'http',
+      help: 'plain HTTP, without the multiplexer; with tcp-listen: and unix-listen:',
+    },
+    { name: 'log', help: 'one line per request on standard error' },
+  ],
+  examples: [
+    {
+      line: 'davport share ~/Public unix-listen:/run/vm/share.sock',
+      says: 'On the host, for a virtio port whose chardev is that socket.',
+    },
+    {
+      line: 'davport share --read-only ./docs tcp-listen:127.0.0.1:8080 --http --log',
+      says: 'A plain WebDAV server on this machine.',
+    },
+  ],
+  run: share,
+};
+
+interface Running {
+  /** What is told once it serves. */
+  readonly where: string;
+  /** Settles when going on makes no sense. */
+  readonly failed: Promise<Error>;
+  close(): Promise<void>;
+}
+
+async function share(args: ParsedArgs, io: CliIo): Promise<number> {
+  const root = path.resolve(io.cwd, args.positionals[0]!);
+  if (!statSync(root, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError(`${root} is no folder; name an existing one: davport share DIR`);
+  }
+  const address = parseAddress(absoluteAddress(args.positionals[1] ?? DEFAULT_ADDRESS, io.cwd));
+  const log = stderrLogger('warn');
+  const binding = loadNativeBinding();
+  const served = await createShare({
+    root,
+    readOnly: args.has('read-only'),
+    symlinks: (args.value('symlinks') ?? 'inside') as SymlinkPolicy,
+    log,
+    attributes: binding instanceof Error ? undefined : binding,
+    ...(args.has('log') && { onRequest: (record) => io.err(formatRequest(record)) }),
+  });
+  try {
+    const running = args.has('http')
+      ? await serveHttp(served, address)
+      : serveChannel(served, address, log);
+    return await runUntilStopped(served, running, io);
+  } finally {
+    await served.close();
+  }
+}
+
+async function serveHttp(served: Share, address: Address): Promise<Running> {
+  if (address.kind !== 'tcp-listen' && address.kind !== 'unix-listen') {
+    throw new UsageError(
+      '--http serves on tcp-listen:HOST:PORT or unix-listen:PATH; ' +
+        'for example: davport share DIR tcp-listen:127.0.0.1:8080 --http',
+    );
+  }
+  const listener = await listenHttp(served, address);
+  return {
+    where: listener.url,
+    failed: listener.failed,
+    close: () => listener.close(),
+  };
+}
+
+function serveChannel(served: Share, address: Address, log: Logger): Running {
+  if (address.kind === 'http') {
+    throw new UsageError(
+      `${address.text} is an address to mount; to serve HTTP: ` +
+        'davport share DIR tcp-listen:HOST:PORT --http',
+    );
+  }
+  if (!isChannelAddress(address)) {
+    throw new UsageError(`${address.text}: spice: addresses are not there yet; name a channel`);
+  }
+  const channel = openChannel(address, { log, binding: loadNativeBinding() });
+  const mux = createAcceptorMux(channel, { log, onStream: (stream) => served.attach(stream) });
+  const failed = new Promise<Error>((resolve) => {
+    const check = (): void => {
+      if (mux.failure) resolve(mux.failure);
+    };
+    mux.onConnectedChange(check);
+    check();
+  });
+  return { where: address.text, failed, close: () => mux.close() };
+}
+
+async function runUntilStopped(served: Share, running: Running, io: CliIo): Promise<number> {
+  let dispose = (): void => undefined;
+  const stopped = new Promise<undefined>((resolve) => {
+    dispose = onStopSignals(() => resolve(undefined));
+    if (parentKind(io.env) === 'demo') process.once('disconnect', () => resolve(undefined));
+  });
+  try {
+    await tellParent({ type: 'ready', notes: [] });
+    const quiet = parentKind(io.env) !== undefined;
+    if (!quiet) io.err(`davport: sharing ${served.root} on ${running.where}; ^C ends it`);
+    await sdNotify(io.env, '--ready');
+    const failure = await Promise.race([stopped, running.failed]);
+    if (failure) throw failure;
+    await sdNotify(io.env, '--stopping');
+    if (!quiet) io.err(`davport: ${formatSummary(served.stats)}`);
+    return EXIT.ok;
+  } finally {
+    dispose();
+    leaveParent();
+    await running.close();
+  }
+}
+
+function formatSummary({ requests, failures, bytesIn, bytesOut }: ShareStats): string {
+  const failed = failures === 0 ? '' : `, ${failures} failed`;
+  return `${requests} requests${failed}, ${formatBytes(bytesIn)} received, ${formatBytes(bytesOut)} sent`;
+}
+
+/** As the access log of a web server has it. */
+function formatRequest(record: RequestRecord): string {
+  const { method, target, status, bytesOut, durationMs, userAgent } = record;
+  const agent = userAgent.replace(/[^\x20-\x7e]/g, '?');
+  return (
+    `[${new Date().toISOString()}] "${method} ${target}" ${status} ${bytesOut} ` +
+    `"${agent}" ${durationMs.toFixed(1)}ms`
+  );
+}

@@ -1,0 +1,131 @@
+/** Puts the layers of one mount together, and takes them apart in the opposite order. */
+import { readFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { openChannel } from '../channel/open-channel.js';
+import { isChannelAddress } from '../channel/address.js';
+import { UsageError } from '../errors.js';
+import type { MountOptions } from '../fuse/mount-options.js';
+import { mountFileSystem, type Mount } from '../fuse/mount.js';
+import { createMuxHttpClient } from '../http/mux-client.js';
+import { createTcpHttpClient } from '../http/tcp-client.js';
+import type { HttpClient } from '../http/types.js';
+import type { Logger } from '../log.js';
+import { createOpenerMux } from '../mux/mux.js';
+import type { Mux } from '../mux/types.js';
+import { loadNativeBinding } from '../native/binding.js';
+import { createDavFileSystem, type DavFileSystem } from '../vfs/dav-filesystem.js';
+import { createWebDavClient } from '../webdav/client.js';
+import type { WebDavClient } from '../webdav/types.js';
+import type { MountRequest } from './mount-request.js';
+
+const DEFAULT_ATTR_TTL_MS = 1000;
+const DEFAULT_READ_AHEAD_BYTES = 64 * 1024 * 1024;
+
+export interface Stack {
+  readonly fs: DavFileSystem;
+  readonly client: WebDavClient;
+  /** Absent for http and https addresses. */
+  readonly mux: Mux | undefined;
+  /** Longest silence of the peer, ms. */
+  readonly timeoutMs: number;
+  /** Makes it visible. The path is usable when the promise resolves. */
+  mount(): Promise<Mount>;
+  close(): Promise<void>;
+}
+
+export function openStack(request: MountRequest, log: Logger): Stack {
+  const { options, mountpoint, source } = request;
+  const binding = loadNativeBinding();
+  const { http, mux } = openHttp(request, log);
+  const client = createWebDavClient(http, { log });
+  const fs = createDavFileSystem({ client, log, ...fileSystemOptions(options) });
+  const unsubscribe = http.onConnectedChange((connected) => {
+    if (connected) fs.peerReturned();
+  });
+  return {
+    fs,
+    client,
+    mux,
+    timeoutMs: options.timeoutMs,
+    mount: () =>
+      mountFileSystem(fs, mountpoint, {
+        options: { ...options, fsname: options.fsname ?? source },
+        log,
+        binding,
+      }),
+    async close() {
+      unsubscribe();
+      await fs.destroy();
+      await http.close();
+      await mux?.close();
+    },
+  };
+}
+
+function openHttp(
+  { address, options, credentials }: MountRequest,
+  log: Logger,
+): { http: HttpClient; mux: Mux | undefined } {
+  const { timeoutMs, maxRequests } = options;
+  if (address.kind === 'http') {
+    const http = createTcpHttpClient(address.url.href, {
+      timeoutMs,
+      ...(maxRequests !== undefined && { connections: maxRequests }),
+      ...(credentials && { credentials }),
+      ...(options.cacert !== undefined && { ca: readCertificates(options.cacert) }),
+      ...(options.insecure && { insecure: true }),
+    });
+    return { http, mux: undefined };
+  }
+  if (!isChannelAddress(address)) {
+    throw new UsageError(`${address.text}: spice: addresses are for davport share; name a channel`);
+  }
+  const channel = openChannel(address, { log, binding: loadNativeBinding() });
+  const mux = createOpenerMux(channel, { log });
+  const limits =
+    maxRequests === undefined ? {} : { metadataInFlight: maxRequests, bulkInFlight: maxRequests };
+  return { http: createMuxHttpClient(mux, { timeoutMs, ...limits }), mux };
+}
+
+function readCertificates(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`cannot read the certificates: ${reason}; check -o cacert=`, {
+      cause: error,
+    });
+  }
+}
+
+function fileSystemOptions(options: MountOptions) {
+  const umask = options.umask ?? currentUmask();
+  const ages = [options.attrTimeoutMs, options.entryTimeoutMs].filter((age) => age !== undefined);
+  const ttlMs = ages.length > 0 ? Math.min(...ages) : DEFAULT_ATTR_TTL_MS;
+  return {
+    cacheDir: options.cacheDir ?? defaultCacheDir(process.env),
+    readAheadBytes: options.readAheadBytes ?? DEFAULT_READ_AHEAD_BYTES,
+    uid: options.uid ?? process.getuid?.() ?? 0,
+    gid: options.gid ?? process.getgid?.() ?? 0,
+    fmask: options.fmask ?? umask,
+    dmask: options.dmask ?? umask,
+    readOnly: options.ro,
+    attrTtlMs: options.strict ? 0 : ttlMs,
+    negativeTtlMs: options.strict ? 0 : (options.negativeTimeoutMs ?? ttlMs),
+  };
+}
+
+/** process.umask() would set it for a moment, and is deprecated for that. */
+function currentUmask(): number {
+  const line = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'));
+  return line ? Number.parseInt(line[1]!, 8) : 0o022;
+}
+
+/** On a disk: files that are written are kept there until the peer has them, and may be larger than memory. */
+export function defaultCacheDir(env: NodeJS.ProcessEnv): string {
+  const cache = env['XDG_CACHE_HOME'];
+  if (cache !== undefined && path.isAbsolute(cache)) return path.join(cache, 'davport');
+  if (process.getuid?.() === 0) return '/var/cache/davport';
+  return path.join(os.homedir(), '.cache', 'davport');
+}
