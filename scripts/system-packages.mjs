@@ -59,6 +59,12 @@ const PACKAGES = [
   ],
   ['libglib2.0-dev', succeeds('pkg-config', '--exists', 'glib-2.0'), ['test'], 'SPICE server'],
   [
+    'python3-venv',
+    succeeds('/usr/bin/python3', '-c', 'import ensurepip'),
+    ['test'],
+    'works on the mount',
+  ],
+  [
     'python3-gi',
     succeeds('/usr/bin/python3', '-c', 'import gi'),
     ['test'],
