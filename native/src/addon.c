@@ -10,9 +10,13 @@ static void environment_ends(napi_async_cleanup_hook_handle handle, void *data) 
 
 /* Runs after `environment_ends` has been released: nothing of this environment uses it any more. */
 static void free_environment(napi_env env, void *data, void *hint) {
-  (void)env;
   (void)hint;
-  free(data);
+  struct environment *environment = data;
+  if (environment->fd_io_class != NULL) napi_delete_reference(env, environment->fd_io_class);
+  for (size_t at = 0; at < sizeof environment->readiness / sizeof *environment->readiness; at++) {
+    if (environment->readiness[at] != NULL) napi_delete_reference(env, environment->readiness[at]);
+  }
+  free(environment);
 }
 
 NAPI_MODULE_INIT() {

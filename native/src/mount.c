@@ -113,7 +113,7 @@ static napi_value receive_fd(napi_env env, napi_callback_info info) {
   if (count < 0) return errno == EAGAIN ? from_int(env, -1) : throw_errno(env, errno, "recvmsg", NULL);
   int fd = take_descriptor(&message);
   if (fd >= 0) return from_int(env, fd);
-  return count == 0 ? from_int(env, -2) : throw_errno(env, EBADMSG, "recvmsg", NULL);
+  return count == 0 ? from_int(env, -2) : throw_errno(env, EPROTO, "recvmsg", NULL);
 }
 
 static napi_value close_fd(napi_env env, napi_callback_info info) {

@@ -118,17 +118,20 @@ function startHelper(
       stdio,
       // The words of the helper are looked at for a remedy.
       env: { ...process.env, LC_ALL: 'C', _FUSE_COMMFD: String(COMM_FD) },
-      timeout: HELPER_TIMEOUT_MS,
     });
+    // Not spawn's own `timeout`: its timer goes on after a program was not found, and keeps the process alive.
+    const limit = setTimeout(() => child.kill('SIGKILL'), HELPER_TIMEOUT_MS);
     let complaint = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       complaint = (complaint + text).slice(0, MAX_COMPLAINT);
     });
     child.once('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(limit);
       if (error.code === 'ENOENT') resolve(undefined);
       else reject(error);
     });
     child.once('close', (code, signal) => {
+      clearTimeout(limit);
       resolve({ helper, code, signal, complaint: complaint.trim() });
     });
   });
@@ -200,7 +203,10 @@ const REMEDIES: readonly Remedy[] = [
 function refused(deed: 'mount' | 'unmount', outcome: Outcome): FusermountError {
   const { helper, code, signal, complaint } = outcome;
   const ended = signal === null ? `exit code ${String(code)}` : `ended by ${signal}`;
-  const words = complaint === '' ? ended : complaint.replace(/\s*\n\s*/g, '; ');
+  const words =
+    complaint === ''
+      ? ended
+      : complaint.replace(/^fusermount3?: /gm, '').replace(/\s*\n\s*/g, '; ');
   const known = REMEDIES.find((row) => row.complaint.test(complaint));
   const remedy = known === undefined ? '' : `; ${known.remedy}`;
   return new FusermountError(

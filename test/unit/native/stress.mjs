@@ -1,0 +1,126 @@
+/**
+ * Walks through everything the addon does, a few thousand times, and through the ends of environments. Run under a memory
+ * checker by memory.test.ts:   node stress.mjs ADDON ROUNDS
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
+
+const addon = isMainThread ? process.argv[2] : workerData.addon;
+const rounds = isMainThread ? Number(process.argv[3]) : workerData.rounds;
+const binding = createRequire(import.meta.url)(addon);
+
+function pair() {
+  return binding.socketPair().map((fd) => binding.openFd(fd));
+}
+
+function throws(call) {
+  try {
+    call();
+  } catch {
+    return;
+  }
+  throw new Error(`did not throw: ${call}`);
+}
+
+/** Sends `bytes` through a socket pair in pieces and sees all of them arrive. */
+function exchange(bytes) {
+  const [near, far] = pair();
+  const payload = Buffer.alloc(bytes, 'x');
+  let sent = 0;
+  let got = 0;
+  return new Promise((resolve, reject) => {
+    near.watch(false, true, () => {
+      const parts = [payload.subarray(sent, sent + 10), payload.subarray(sent + 10, sent + 60_000)];
+      const written = near.writev(parts);
+      if (written > 0) sent += written;
+      if (sent === bytes) near.close();
+    });
+    far.watch(true, false, () => {
+      const count = far.read(Buffer.alloc(65536), 1);
+      if (count > 0) got += count;
+      if (count !== 0) return;
+      far.close();
+      if (got === bytes) resolve();
+      else reject(new Error(`${got} of ${bytes}`));
+    });
+  });
+}
+
+function misuse() {
+  const [near, far] = pair();
+  for (const bad of [undefined, null, -1, 'x\0', {}, [], new Float64Array(2)]) {
+    throws(() => near.read(bad));
+    throws(() => near.writev([bad]));
+    throws(() => near.readBatch(bad, new Uint32Array(4), 1));
+    throws(() => near.readBatch(Buffer.alloc(10), bad, 1));
+    throws(() => near.watch(bad, bad, bad));
+    throws(() => binding.openFd(bad));
+    throws(() => binding.open(bad, 0));
+  }
+  throws(() => binding.getxattr(Buffer.alloc(5000, 'a'), 'user.x'));
+  throws(() => Reflect.apply(near.read, {}, [Buffer.alloc(1)]));
+  throws(() => new near.constructor().poll());
+  far.close();
+  near.close();
+  near.close();
+  throws(() => near.poll());
+}
+
+function attributes(folder) {
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  try {
+    binding.setxattr(file, 'user.davport', Buffer.alloc(1000, 'v'));
+  } catch (error) {
+    if (error.code !== 'ENOTSUP' && error.code !== 'EOPNOTSUPP') throw error;
+    return;
+  }
+  binding.listxattr(file);
+  binding.getxattr(Buffer.from(file), 'user.davport');
+  binding.getxattr(file, 'user.absent');
+  binding.removexattr(file, 'user.davport');
+}
+
+/** Watches that go on while the worker is terminated. */
+function traffic() {
+  const bytes = Buffer.alloc(4096);
+  for (let at = 0; at < 4; at++) {
+    for (const io of pair()) {
+      io.watch(true, true, (ready) => {
+        if (ready.readable) io.read(bytes);
+        if (ready.writable) io.writev([bytes, bytes]);
+      });
+    }
+  }
+  // A closed one, a silent one, and one that nobody holds any more.
+  pair()[0].close();
+  parentPort.postMessage('running');
+}
+
+async function main() {
+  const folder = mkdtempSync(join(tmpdir(), 'davport-stress-'));
+  try {
+    for (let round = 0; round < rounds; round++) {
+      await exchange(100_000);
+      misuse();
+      attributes(folder);
+      pair();
+      if (round % 10 === 0) globalThis.gc?.();
+    }
+    for (let round = 0; round < Math.min(rounds, 10); round++) {
+      const worker = new Worker(new URL(import.meta.url), { workerData: { addon, rounds } });
+      await once(worker, 'message');
+      await worker.terminate();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  console.log('stress: done');
+}
+
+if (isMainThread) await main();
+else traffic();
