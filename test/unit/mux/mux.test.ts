@@ -13,7 +13,12 @@ async function pair(onStream: (stream: MuxStream) => void) {
   const opener = createOpenerMux(ends.guest);
   const acceptor = createAcceptorMux(ends.host, { onStream });
   await connected(opener);
-  return { ...ends, opener, acceptor, close: () => Promise.all([opener.close(), acceptor.close()]) };
+  return {
+    ...ends,
+    opener,
+    acceptor,
+    close: () => Promise.all([opener.close(), acceptor.close()]),
+  };
 }
 
 async function connected(mux: Mux): Promise<void> {
