@@ -44,8 +44,6 @@ const NAME_MAX_BYTES = 255;
 /** Single questions within one directory before a listing is asked instead: 2, more where the listing is known to be long. */
 const MISSES_BEFORE_LISTING = 2;
 const ENTRIES_PER_MISS = 100;
-/** A listing that was overtaken by own changes is asked again this often before it is used once, uncached. */
-const LISTING_ATTEMPTS = 3;
 
 export class Core {
   readonly options: CoreOptions;
@@ -55,6 +53,8 @@ export class Core {
   readonly cache: NameCache;
   readonly calls = new SharedCalls<string>();
   invalidator: Invalidator | undefined;
+  /** Counts our own changes of names. */
+  #sequence = 0;
 
   constructor(options: CoreOptions) {
     this.options = options;
@@ -166,14 +166,14 @@ export class Core {
 
   async statChild(parent: Node, name: string, signal: AbortSignal): Promise<Node | null> {
     for (;;) {
-      const before = parent.mutations;
-      // Joins only a question that was asked after our last change below this directory, never one on the way before it.
+      const before = parent.changes.last(name);
       const path = `${parent.path}/${name}`;
+      // Joins only a question that was asked after our last change of the name.
       const resource = await this.#ask(path, `stat ${before} ${path}`, signal);
       const live = parent.children.get(name);
       if (live?.isLocal === true) return live;
       // Our own change overtook the question: the answer may be of before or after it.
-      if (parent.mutations !== before) continue;
+      if (parent.changes.last(name) !== before) continue;
       const at = this.now();
       this.cache.put(parent.id, name, resource, at);
       return resource === undefined ? null : this.adopt(parent, name, resource, at);
@@ -219,22 +219,33 @@ export class Core {
 
   /** Asks for the members and remembers them. */
   list(directory: Node, signal: AbortSignal): Promise<ReadonlyMap<string, Resource>> {
-    return this.calls.run(`list ${directory.id} ${directory.mutations}`, signal, (shared) =>
+    return this.calls.run(`list ${directory.id}`, signal, (shared) =>
       this.#list(directory, shared),
     );
   }
 
   async #list(directory: Node, signal: AbortSignal): Promise<ReadonlyMap<string, Resource>> {
     await this.profile(signal);
-    for (let attempt = 1; ; attempt++) {
-      const before = directory.mutations;
-      const answer = await this.client.list(directory.path, { signal });
-      const members = new Map(answer.members.map((member) => [member.name, member]));
-      const current = directory.mutations === before;
-      if (!current && attempt < LISTING_ATTEMPTS) continue;
-      if (current) this.#remember(directory, answer, members);
-      return members;
+    const before = this.#sequence;
+    const answer = await this.client.list(directory.path, { signal });
+    const members = new Map(answer.members.map((member) => [member.name, member]));
+    if (this.#mergeOwn(directory, members, before)) this.#remember(directory, answer, members);
+    return members;
+  }
+
+  /** What we changed while the listing was on its way is known better here. False: not for all names. */
+  #mergeOwn(directory: Node, members: Map<string, Resource>, before: number): boolean {
+    const changed = directory.changes.since(before);
+    if (changed === undefined) return false;
+    let complete = true;
+    for (const name of changed) {
+      if (directory.children.get(name)?.isLocal === true) continue;
+      const own = this.cache.single(directory.id, name);
+      if (own === undefined) complete = false;
+      else if (own.resource === undefined) members.delete(name);
+      else members.set(name, own.resource);
     }
+    return complete;
   }
 
   #remember(directory: Node, answer: Listing, members: Map<string, Resource>): void {
@@ -277,15 +288,20 @@ export class Core {
     if (former.size === resource.size) void this.invalidator?.inode(node.id, 0, 0);
   }
 
+  /** Answers on the way about this name must not be believed. */
+  noteChange(parent: Node, name: string): void {
+    parent.changes.note(name, ++this.#sequence);
+  }
+
   /** A name was made, replaced or removed by us. */
   recordOwn(parent: Node, name: string, resource: Resource | undefined): void {
-    parent.mutations += 1;
+    this.noteChange(parent, name);
     this.cache.put(parent.id, name, resource, this.now());
   }
 
   /** We changed something and don't know exactly what the peer has now. */
   recordUnknown(parent: Node, name: string): void {
-    parent.mutations += 1;
+    this.noteChange(parent, name);
     this.cache.dropName(parent.id, name);
     const live = parent.children.get(name);
     if (live !== undefined && !live.isLocal) live.resourceAt = -Infinity;

@@ -210,7 +210,7 @@ export class Files {
     }
     node.data = data;
     this.#uploads.markDirty(node, data);
-    parent.mutations += 1;
+    this.#core.noteChange(parent, name);
     return node;
   }
 

@@ -119,7 +119,7 @@ export class Metadata {
     const { path } = node;
     await this.#core.client.proppatch(path, changes, { signal });
     const former = versionOf(node.resource);
-    if (node.parent !== undefined) node.parent.mutations += 1;
+    if (node.parent !== undefined) this.#core.noteChange(node.parent, node.name);
     node.writtenMtime = undefined;
     await this.#core.revalidate(node, signal, true);
     this.#checkKept(node, mode, mtime, profile);

@@ -46,6 +46,11 @@ export class NameCache {
     return single !== undefined && single.at > since ? single : undefined;
   }
 
+  /** The last answer about just this name, however old. */
+  single(directoryId: number, name: string): CachedName | undefined {
+    return this.#names.peek(`${directoryId}/${name}`);
+  }
+
   listing(directoryId: number, since: number): CachedListing | undefined {
     const listing = this.#listings.get(directoryId);
     return listing !== undefined && listing.at > since ? listing : undefined;

@@ -26,8 +26,8 @@ export class Node {
   unlinked = false;
   /** Resolves when the removal or rename of this node that is on the way is over. */
   gate: Promise<void> | undefined;
-  /** Own changes below (directories): an answer asked before one of them must not be cached after it. */
-  mutations = 0;
+  /** Own changes of names below (directories): an answer that was asked for before one of them doesn't tell of that name. */
+  readonly changes = new ChangeLog();
   /** Attributes missed below since the last listing (directories): decides when one listing beats many single requests. */
   misses = 0;
   /** What the writer saw as mtime, while the file is still the version that was written here. */
@@ -82,6 +82,37 @@ const ROOT_RESOURCE: Resource = {
   executable: undefined,
   posix: undefined,
 };
+
+/** When names were last changed by us, by a counter. Bounded: of names that were dropped it only knows that they are older. */
+export class ChangeLog {
+  static readonly #MAX_NAMES = 4096;
+  readonly #last = new Map<string, number>();
+  #dropped = 0;
+
+  note(name: string, sequence: number): void {
+    this.#last.delete(name);
+    this.#last.set(name, sequence);
+    if (this.#last.size <= ChangeLog.#MAX_NAMES) return;
+    for (const [oldest, at] of this.#last) {
+      this.#last.delete(oldest);
+      this.#dropped = at;
+      break;
+    }
+  }
+
+  /** Counter of the last change of a name, or of one that may have been later. */
+  last(name: string): number {
+    return this.#last.get(name) ?? this.#dropped;
+  }
+
+  /** Names changed after `sequence`; undefined when not all are known any more. */
+  since(sequence: number): string[] | undefined {
+    if (this.#dropped > sequence) return undefined;
+    const names: string[] = [];
+    for (const [name, at] of this.#last) if (at > sequence) names.push(name);
+    return names;
+  }
+}
 
 export class NodeTable {
   readonly root: Node = new Node(ROOT_INO, ROOT_INO, undefined, '', ROOT_RESOURCE, -Infinity);
