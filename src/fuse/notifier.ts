@@ -1,0 +1,126 @@
+import type { Logger } from '../log.js';
+import { encodeName } from '../names.js';
+import type { Invalidator } from '../vfs/filesystem.js';
+import {
+  NOTIFY_CODES,
+  NOTIFY_INVAL_ENTRY_OUT,
+  NOTIFY_INVAL_INODE_OUT,
+  OUT_HEADER_BYTES,
+} from './protocol.js';
+import { StructWriter } from './reply-writer.js';
+
+interface Waiting {
+  readonly message: Uint8Array;
+  readonly done: Promise<void>;
+  readonly resolve: () => void;
+}
+
+export interface NotificationSink {
+  sendBlocking(message: Uint8Array): Promise<void>;
+}
+
+/**
+ * Tells the kernel to drop what it caches. The kernel may let such a write wait for a page that a READ under way has locked, so it
+ * is written on a thread, and one at a time: the thread pool has four threads, and files are read on it too.
+ */
+export class Notifier implements Invalidator {
+  readonly #sink: NotificationSink;
+  readonly #log: Logger;
+  /** Not written yet; a second notification of the same thing joins the first. Keys in order of arrival. */
+  readonly #waiting = new Map<string, Waiting>();
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(sink: NotificationSink, log: Logger) {
+    this.#sink = sink;
+    this.#log = log;
+  }
+
+  inode(nodeId: number, offset: number, length: number): Promise<void> {
+    return this.#enqueue(`inode ${nodeId} ${offset} ${length}`, () =>
+      encodeInvalInode(nodeId, offset, length),
+    );
+  }
+
+  entry(parent: number, name: string): Promise<void> {
+    return this.#enqueue(`entry ${parent} ${name}`, () => encodeInvalEntry(parent, name));
+  }
+
+  /** Nothing is written any more; what waits resolves. */
+  close(): void {
+    this.#closed = true;
+    for (const waiting of this.#waiting.values()) waiting.resolve();
+    this.#waiting.clear();
+  }
+
+  /** Resolves when no write is under way: only then may the descriptor be closed. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  #enqueue(key: string, encode: () => Uint8Array): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    const known = this.#waiting.get(key);
+    if (known !== undefined) return known.done;
+    let resolve!: () => void;
+    const done = new Promise<void>((settle) => {
+      resolve = settle;
+    });
+    this.#waiting.set(key, { message: encode(), done, resolve });
+    this.#running ??= this.#run();
+    return done;
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      const next = this.#waiting.entries().next();
+      if (next.done) break;
+      const [key, waiting] = next.value;
+      this.#waiting.delete(key);
+      await this.#write(key, waiting);
+    }
+    this.#running = undefined;
+  }
+
+  async #write(key: string, waiting: Waiting): Promise<void> {
+    try {
+      await this.#sink.sendBlocking(waiting.message);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      // ENOENT: the kernel has nothing of it. ENOTDIR, ENODEV, ECONNABORTED: it, or the mount, is gone.
+      const expected = ['ENOENT', 'ENOTDIR', 'ENODEV', 'ECONNABORTED'].includes(code);
+      if (!expected) this.#log.error('FUSE notification refused', { what: key, code });
+    }
+    waiting.resolve();
+  }
+}
+
+/** fuse_out_header { len, error: code, unique: 0 }, fuse_notify_inval_inode_out */
+function encodeInvalInode(nodeId: number, offset: number, length: number): Uint8Array {
+  const out = beginNotification(NOTIFY_CODES.INVAL_INODE, NOTIFY_INVAL_INODE_OUT.bytes);
+  const { at } = NOTIFY_INVAL_INODE_OUT;
+  out.u64(OUT_HEADER_BYTES + at.ino, nodeId);
+  out.u64(OUT_HEADER_BYTES + at.off, offset);
+  out.u64(OUT_HEADER_BYTES + at.len, length);
+  return out.bytes;
+}
+
+/** fuse_out_header, fuse_notify_inval_entry_out, name, NUL */
+function encodeInvalEntry(parent: number, name: string): Uint8Array {
+  const bytes = encodeName(name);
+  const total = NOTIFY_INVAL_ENTRY_OUT.bytes + bytes.length + 1;
+  const out = beginNotification(NOTIFY_CODES.INVAL_ENTRY, total);
+  const { at } = NOTIFY_INVAL_ENTRY_OUT;
+  out.u64(OUT_HEADER_BYTES + at.parent, parent);
+  out.u32(OUT_HEADER_BYTES + at.namelen, bytes.length);
+  bytes.copy(out.bytes, OUT_HEADER_BYTES + NOTIFY_INVAL_ENTRY_OUT.bytes);
+  return out.bytes.subarray(0, OUT_HEADER_BYTES + total);
+}
+
+function beginNotification(code: number, bodyBytes: number): StructWriter {
+  const bytes = OUT_HEADER_BYTES + bodyBytes;
+  const out = new StructWriter((bytes + 7) & ~7);
+  out.u32(0, bytes);
+  out.u32(4, code);
+  return out;
+}
