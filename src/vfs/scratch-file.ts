@@ -69,11 +69,12 @@ export class ScratchFile {
 
   write(position: number, data: Uint8Array): Awaitable<void> {
     if (this.#mayBlock(data.length)) {
-      return this.#timed(() => {
+      this.#timed(() => {
         for (let done = 0; done < data.length;) {
           done += fs.writeSync(this.#fd, data, done, data.length - done, position + done);
         }
       });
+      return undefined;
     }
     return this.writeAll(position, [data]);
   }

@@ -85,7 +85,10 @@ class Staging implements StagingFile {
     if (!Number.isSafeInteger(size)) throw new FsError('EFBIG');
     const store = this.#store;
     if (this.#exclusive) return this.#later(() => this.truncate(size));
-    if (size === 0 && !(store.kind === 'file' && store.writing > 0)) return this.#startOver();
+    if (size === 0 && !(store.kind === 'file' && store.writing > 0)) {
+      this.#startOver();
+      return undefined;
+    }
     if (store.kind === 'memory') {
       if (size > MEMORY_BYTES) return this.#moveToFile().then(() => this.truncate(size));
       this.#writableMemory(store, size).fill(0, size);

@@ -111,7 +111,7 @@ class Opening implements BodySink {
       // After the head this is the transfer's to judge; the reader's transfer listens as well.
       done.catch((error: unknown) => {
         settled();
-        reject((refusal ?? error) as Error);
+        reject(refusal ?? error);
       });
     });
   }

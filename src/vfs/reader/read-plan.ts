@@ -49,8 +49,8 @@ const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 const DEPTH = 4;
 /** Parallel sequential readers of one file that are told apart. */
 const MAX_RUNS = 8;
-/** A first read followed by one no further than this behind its end may be sequential. */
-const JOIN_BYTES = 128 * 1024;
+/** A read followed by one no further than this behind its end may be sequential. */
+const JOIN_BYTES = 32 * 1024;
 /** The kernel's read-ahead of a proven run comes in several requests at once, in any order. */
 const REORDER_BYTES = 1024 * 1024;
 
@@ -109,7 +109,9 @@ export class WindowPlan implements ReadPlan {
       run.window,
       Math.max(BLOCK_BYTES, Math.floor(this.#maxAheadBytes / DEPTH)),
     );
-    const end = Math.min(this.#size, run.position + window * DEPTH);
+    // Two reads in a row may be chance: one window then, more with every further one.
+    const depth = Math.min(DEPTH, run.hits - 1);
+    const end = Math.min(this.#size, run.position + window * depth);
     return run.position < end ? { range: { start: run.position, end }, window } : undefined;
   }
 

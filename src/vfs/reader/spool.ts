@@ -50,6 +50,7 @@ export class Spool {
     this.#busy = true;
     this.#drain()
       .catch((error: unknown) => {
+        if (this.#closed) return;
         const failure =
           error instanceof FsError
             ? error
@@ -77,17 +78,19 @@ export class Spool {
   }
 
   async #drain(): Promise<void> {
-    if (!this.#file) {
-      const file = await ScratchFile.open(this.#folder);
-      this.#file = file;
-      if (this.#closed) return file.close();
-    }
+    this.#file ??= await this.#open();
     while (this.pendingBytes > 0 && !this.#closed) {
       const upTo = Math.min(this.#chunks.end, this.#written + BATCH_BYTES);
       await this.#write(this.#file, this.#chunks.slice(this.#written, upTo));
       this.#written = upTo;
-      if (!this.#closed) this.#onWritten();
+      this.#onWritten();
     }
+  }
+
+  async #open(): Promise<ScratchFile> {
+    const file = await ScratchFile.open(this.#folder);
+    if (this.#closed) file.close();
+    return file;
   }
 
   async #write(file: ScratchFile, pieces: readonly Buffer[]): Promise<void> {

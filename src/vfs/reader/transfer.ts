@@ -111,7 +111,7 @@ export class Transfer {
     } catch (error) {
       throw refusal ?? error;
     }
-    if (refusal !== undefined) throw refusal;
+    if (refusal !== undefined) throw refusal as Error;
   }
 
   async #whilePaused(): Promise<void> {

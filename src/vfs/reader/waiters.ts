@@ -7,16 +7,16 @@ export class Waiters {
   }
 
   /** Resolves when `arrived` reaches `end`; rejects with the failure, or with `signal.reason` (the transfer goes on). */
-  wait(end: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.reject(signal.reason as Error);
-    return new Promise((resolve, reject) => {
-      const settle = (error?: unknown): void => {
+  async wait(end: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const settle = (error?: Error): void => {
         this.#waiting.delete(waiter);
         signal.removeEventListener('abort', onAbort);
         if (error === undefined) resolve();
-        else reject(error as Error);
+        else reject(error);
       };
-      const onAbort = (): void => settle(signal.reason);
+      const onAbort = (): void => settle(signal.reason as Error);
       const waiter: Waiter = { end, settle };
       signal.addEventListener('abort', onAbort, { once: true });
       this.#waiting.add(waiter);
@@ -28,11 +28,11 @@ export class Waiters {
   }
 
   fail(error: unknown): void {
-    for (const waiter of [...this.#waiting]) waiter.settle(error);
+    for (const waiter of [...this.#waiting]) waiter.settle(error as Error);
   }
 }
 
 interface Waiter {
   readonly end: number;
-  settle(error?: unknown): void;
+  settle(error?: Error): void;
 }

@@ -113,7 +113,8 @@ async function replaceTarget(job: UploadJob, part: Part): Promise<Replaced> {
         signal: job.signal,
         overwrite: expect !== 'absent',
       });
-      const resource = job.profile.name === 'unknown' ? await confirm(job) : stored;
+      // phodav makes its tag of the time of change, which a rename leaves as it is; elsewhere the tag may be another one now.
+      const resource = job.profile.name === 'phodav' ? stored : await confirm(job, stored);
       return { resource, moved: true };
     } catch (error) {
       job.signal.throwIfAborted();
@@ -139,10 +140,12 @@ async function checkTarget(job: UploadJob, attempt: number): Promise<Resource | 
   return current;
 }
 
-async function confirm(job: UploadJob): Promise<Resource> {
+async function confirm(job: UploadJob, part: Resource): Promise<Resource> {
   const stored = await job.client.stat(job.target.path, { signal: job.signal });
-  if (stored.size === job.content.size) return stored;
-  throw new FsError('EIO', `${job.target.path}: the peer has ${stored.size} bytes`);
+  if (stored.size !== job.content.size) {
+    throw new FsError('EIO', `${job.target.path}: the peer has ${stored.size} bytes`);
+  }
+  return { ...stored, posix: stored.posix ?? part.posix };
 }
 
 /** The part takes the place of the target with all its properties: the mode that was stored for the old version goes along. */
