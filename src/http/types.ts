@@ -9,10 +9,15 @@ export interface HttpBodySource {
 
 /** Receives a response body while it arrives. A throw ends the request (the client_id is closed) and rejects with that error. */
 export interface BodySink {
-  /** Called once, before any `onData`, for a final (not 1xx) status for which `accepts` said yes. */
+  /** Called once, before any `onData`, for a 2xx status. */
   onHeaders?(response: HttpHead): void;
   /** `chunk` is the sink's own from now on. */
   onData(chunk: Buffer): void;
+  /**
+   * The response broke off and the request is about to be sent again: forget what was delivered; `onHeaders` follows anew.
+   * Without it a request is not sent again once a response was delivered in part.
+   */
+  onRestart?(): void;
 }
 
 export interface HttpHead {

@@ -12,3 +12,11 @@ export function uploadName(random: Uint8Array): string {
 export function isUploadName(name: string): boolean {
   return UPLOAD_NAME.test(name);
 }
+
+/** GLib's temporary file while phodav replaces a file's content. */
+const GLIB_TEMPORARY = /^\.goutputstream-[0-9A-Z]{6}$/;
+
+/** What phodav shows but nobody made: its clipboard folder at the root, and files on their way into place. */
+export function isPhodavInternal(parentPath: string, name: string): boolean {
+  return (parentPath === '' && name === '.spice-clipboard') || GLIB_TEMPORARY.test(name);
+}

@@ -44,7 +44,7 @@ export interface Resource {
   readonly created: Timespec | undefined;
   /** As received, with quotes and W/. */
   readonly etag: string | undefined;
-  /** Server-side executable flag: true, false, or not told. Already worked around for phodav (never told there). */
+  /** Server-side executable flag of a file: true, false, or not told. On phodav: the host's user may execute it. */
   readonly executable: boolean | undefined;
   /** The posix property if present and (where it names an etag) of this version; mode alone if of another. */
   readonly posix: PosixProperty | undefined;
@@ -143,14 +143,21 @@ export interface WebDavClient {
   remove(path: string, options?: CallOptions & { precondition?: Precondition }): Promise<void>;
   mkcol(path: string, options?: CallOptions): Promise<void>;
   copy(from: string, to: string, options?: CallOptions & { overwrite?: boolean }): Promise<void>;
-  move(from: string, to: string, options?: CallOptions & { overwrite?: boolean }): Promise<void>;
+  move(from: string, to: string, options?: CallOptions & MoveOptions): Promise<void>;
   /** Sets (text) or removes (undefined) properties. Rejects with DavError of the first refused property's status. */
   proppatch(path: string, changes: readonly PropertyChange[], options?: CallOptions): Promise<void>;
   /** Named dead properties' text, by `${ns} ${name}`; absent ones are missing. */
-  properties(path: string, names: readonly PropertyName[], options?: CallOptions): Promise<Map<string, string>>;
+  properties(
+    path: string,
+    names: readonly PropertyName[],
+    options?: CallOptions,
+  ): Promise<Map<string, string>>;
   /** Names of all properties (propname, else allprop). */
   propertyNames(path: string, options?: CallOptions): Promise<PropertyName[]>;
-  lock(path: string, options?: CallOptions & { timeoutSec?: number }): Promise<{ token: string; created: boolean }>;
+  lock(
+    path: string,
+    options?: CallOptions & { timeoutSec?: number },
+  ): Promise<{ token: string; created: boolean }>;
   unlock(path: string, token: string, options?: CallOptions): Promise<void>;
   close(): Promise<void>;
 }
@@ -160,6 +167,13 @@ export interface GetOptions {
   readonly end?: number;
   readonly etag?: string;
   readonly onHead?: (head: GetResult) => void;
+}
+
+export interface MoveOptions {
+  /** Default true. False: fails with DavError 412 when something is there. */
+  readonly overwrite?: boolean;
+  /** What is overwritten must be this version: a condition by the DAV If header, for servers that honour it. */
+  readonly destinationEtag?: string;
 }
 
 export interface Listing {

@@ -1,0 +1,160 @@
+import { Client } from 'undici';
+import type { Mux, MuxStream } from '../mux/types.js';
+import type { Clock } from './clock.js';
+import type { Exchange } from './exchange.js';
+import { toDispatchOptions } from './dispatch-options.js';
+import { Requester, type Transport } from './requester.js';
+import type { SlotLimits } from './slots.js';
+import type { HttpClient, HttpRequest } from './types.js';
+
+export interface MuxHttpOptions {
+  /** Deadline for a request that makes no progress. Default 30,000. */
+  readonly timeoutMs?: number;
+  /** Requests in flight with metadata; default 8. */
+  readonly metadataInFlight?: number;
+  /** Requests in flight with file content; default 8. */
+  readonly bulkInFlight?: number;
+  readonly clock?: Clock;
+}
+
+/** What a host that listens on the local port of spice-webdavd is called by its clients; any value is accepted. */
+const ORIGIN = 'http://localhost';
+
+const MAX_IDLE_LANES = 32;
+
+type Connect = (options: object, callback: (error: Error | null, stream: unknown) => void) => void;
+
+/**
+ * undici's Client for one request at a time, each on a stream of its own. After each response the stream is destroyed, and the
+ * next dispatch connects anew; keeping the Client saves the cost of making one.
+ */
+class Lane {
+  readonly client: Client;
+  stream: MuxStream | undefined;
+  exchange: Exchange | undefined;
+
+  constructor(openStream: (lane: Lane) => MuxStream) {
+    const connect: Connect = (_options, callback) => {
+      // undici never writes the request when its connector calls back at once.
+      queueMicrotask(() => {
+        try {
+          this.stream = openStream(this);
+        } catch (error) {
+          callback(error as Error, null);
+          return;
+        }
+        callback(null, this.stream);
+      });
+    };
+    this.client = new Client(ORIGIN, {
+      connect: connect as never,
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+}
+
+class MuxTransport implements Transport {
+  readonly resendOnSilence = true;
+  readonly unreachableRetryMs = 0;
+  readonly #mux: Mux;
+  readonly #idle: Lane[] = [];
+  readonly #busy = new Set<Lane>();
+
+  constructor(mux: Mux) {
+    this.#mux = mux;
+  }
+
+  get connected(): boolean {
+    return this.#mux.connected;
+  }
+
+  get failure(): Error | undefined {
+    return this.#mux.failure;
+  }
+
+  onConnectedChange(listener: (connected: boolean) => void): () => void {
+    return this.#mux.onConnectedChange(listener);
+  }
+
+  bytesIn(): number {
+    return this.#mux.stats.bytesIn;
+  }
+
+  onSilence(reason: Error): void {
+    // Several requests run into their deadline together; the first one ends the session for all.
+    if (this.#mux.connected) this.#mux.restartSession(reason);
+  }
+
+  send(request: HttpRequest, exchange: Exchange): void {
+    const lane = this.#takeLane();
+    lane.exchange = exchange;
+    lane.stream = undefined;
+    this.#busy.add(lane);
+    exchange.bytesSent = () => lane.stream?.bytesSent ?? 0;
+    exchange.onSettled = (clean) => this.#retire(lane, exchange, clean);
+    try {
+      lane.client.dispatch(toDispatchOptions(request, exchange, { reset: true }), exchange);
+    } catch (error) {
+      exchange.fail(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const lanes = [...this.#busy, ...this.#idle.splice(0)];
+    await Promise.all(lanes.map((lane) => lane.client.destroy()));
+  }
+
+  /** A lane whose former stream has not closed yet would make the request wait for that. */
+  #takeLane(): Lane {
+    const at = this.#idle.findIndex((lane) => lane.stream?.closed ?? true);
+    const [lane] = at < 0 ? [] : this.#idle.splice(at, 1);
+    return lane ?? new Lane((own) => this.#openStream(own));
+  }
+
+  #openStream(lane: Lane): MuxStream {
+    const priority = lane.exchange?.priority ?? 'metadata';
+    return this.#mux.openStream({ priority });
+  }
+
+  /** Only a Client whose request ended in good order is used again. */
+  #retire(lane: Lane, exchange: Exchange, clean: boolean): void {
+    const sent = lane.stream?.bytesSent ?? 0;
+    exchange.bytesSent = () => sent;
+    this.#busy.delete(lane);
+    lane.exchange = undefined;
+    if (clean && this.#idle.length < MAX_IDLE_LANES) {
+      this.#idle.push(lane);
+      return;
+    }
+    if (!clean) lane.stream?.destroy(new Error('the request was given up'));
+    lane.client.destroy().catch(() => undefined);
+  }
+}
+
+/** HTTP over a multiplexer: each request is alone on a fresh client_id, which is ended after the response. */
+export function createMuxHttpClient(mux: Mux, options: MuxHttpOptions = {}): HttpClient {
+  const requester = new Requester(new MuxTransport(mux), {
+    timeoutMs: options.timeoutMs ?? 30_000,
+    limits: toLimits(options),
+    ...(options.clock && { clock: options.clock }),
+  });
+  return {
+    basePath: '',
+    absoluteUrl: (target) => ORIGIN + target,
+    request: (request) => requester.request(request),
+    counters: requester.counters,
+    get connected() {
+      return mux.connected;
+    },
+    onConnectedChange: (listener) => mux.onConnectedChange(listener),
+    close: () => requester.close(),
+  };
+}
+
+function toLimits(options: MuxHttpOptions): SlotLimits {
+  const metadata = options.metadataInFlight ?? 8;
+  const bulk = options.bulkInFlight ?? 8;
+  return { metadata, bulk, total: metadata + bulk };
+}

@@ -1,0 +1,89 @@
+/** Which member of a collection an entry of a multistatus speaks of. */
+import {
+  decodeSegment,
+  hrefSegments,
+  isUnsafeName,
+  nameOf,
+  segmentMeans,
+  type HrefOptions,
+} from './href.js';
+import type { MultistatusEntry } from './multistatus.js';
+import type { ServerProfile } from './types.js';
+
+export type Place =
+  | { readonly kind: 'self' }
+  | { readonly kind: 'member'; readonly name: string }
+  /** Not in the collection, or without a name that could be one. */
+  | { readonly kind: 'stray' };
+
+const SELF: Place = { kind: 'self' };
+const STRAY: Place = { kind: 'stray' };
+
+/** GLib's display name of what is no UTF-8: not the name. */
+const SPOILED = /\ufffd| \(invalid encoding\)$/;
+
+export class MemberNames {
+  readonly #collection: string;
+  /** Segments of the collection's target, decoded. */
+  readonly #segments: readonly string[];
+  readonly #phodav: boolean;
+  readonly #hrefOptions: HrefOptions;
+  #selfSeen = false;
+
+  /** `basePath`: encoded; `collection`: path. */
+  constructor(basePath: string, collection: string, profile: ServerProfile) {
+    this.#collection = collection;
+    this.#segments = [
+      ...basePath.split('/').slice(1).map(decodeSegment),
+      ...collection.split('/').slice(1),
+    ];
+    this.#phodav = profile.name === 'phodav';
+    this.#hrefOptions = { rawDelimiters: this.#phodav };
+  }
+
+  place(entry: MultistatusEntry): Place {
+    if (this.#phodav && entry.href === '') return this.#placeByDisplayName(entry);
+    const segments = hrefSegments(entry.href, this.#hrefOptions);
+    if (segments === undefined) return STRAY;
+    const depth = this.#segments.length;
+    if (!this.#beginsWithCollection(segments)) return STRAY;
+    if (segments.length === depth) return this.#self();
+    if (segments.length !== depth + 1) return STRAY;
+    return member(this.#nameOf(segments[depth]!, entry));
+  }
+
+  #beginsWithCollection(segments: readonly string[]): boolean {
+    if (segments.length < this.#segments.length) return false;
+    return this.#segments.every((name, at) => segmentMeans(segments[at]!, name, this.#hrefOptions));
+  }
+
+  #self(): Place {
+    this.#selfSeen = true;
+    return SELF;
+  }
+
+  /** phodav's displayname is the file's name, and decides whether the href was escaped or raw. */
+  #nameOf(segment: string, entry: MultistatusEntry): string {
+    const decoded = decodeSegment(segment);
+    const shown = this.#phodav ? entry.properties.get('DAV: displayname') : undefined;
+    return shown !== undefined && shown === segment ? shown : decoded;
+  }
+
+  /**
+   * phodav leaves the href empty where it can't make a URI of a path: for names with a bare `%`, and for everything below such a
+   * name or one with `&`. A collection in a collection of the same such name can't be told from that: the first one is it.
+   */
+  #placeByDisplayName(entry: MultistatusEntry): Place {
+    const shown = entry.properties.get('DAV: displayname');
+    if (shown === undefined || SPOILED.test(shown)) return STRAY;
+    const isCollection = entry.properties.get('DAV: resourcetype')?.includes('DAV: collection ');
+    if (!this.#selfSeen && isCollection === true && shown === nameOf(this.#collection)) {
+      return this.#self();
+    }
+    return member(shown);
+  }
+}
+
+function member(name: string): Place {
+  return isUnsafeName(name) ? STRAY : { kind: 'member', name };
+}

@@ -1,0 +1,46 @@
+import { send, type DavContext } from '../context.js';
+import { toTarget } from '../href.js';
+import { ifVersion, requireStatus } from '../status.js';
+import type { CallOptions, MoveOptions } from '../types.js';
+
+export function copy(
+  context: DavContext,
+  from: string,
+  to: string,
+  options: CallOptions & { overwrite?: boolean } = {},
+): Promise<void> {
+  return transfer(context, 'COPY', from, to, options);
+}
+
+export function move(
+  context: DavContext,
+  from: string,
+  to: string,
+  options: CallOptions & MoveOptions = {},
+): Promise<void> {
+  return transfer(context, 'MOVE', from, to, options);
+}
+
+async function transfer(
+  context: DavContext,
+  method: 'COPY' | 'MOVE',
+  from: string,
+  to: string,
+  options: CallOptions & MoveOptions,
+): Promise<void> {
+  await context.profile(options);
+  // A path alone is allowed (RFC 4918 10.3), but phodav answers it with 404.
+  const destination = context.http.absoluteUrl(toTarget(context.http.basePath, to));
+  const condition = options.destinationEtag && ifVersion(options.destinationEtag);
+  const response = await send(context, {
+    method,
+    path: from,
+    headers: {
+      destination,
+      overwrite: options.overwrite === false ? 'F' : 'T',
+      ...(condition && { if: `<${destination}> ${condition}` }),
+    },
+    call: options,
+  });
+  requireStatus(method, from, response, [200, 201, 204]);
+}

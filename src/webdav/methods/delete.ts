@@ -1,0 +1,20 @@
+import { send, type DavContext } from '../context.js';
+import { preconditionFields } from '../preconditions.js';
+import { requireStatus } from '../status.js';
+import type { CallOptions, Precondition } from '../types.js';
+
+export async function remove(
+  context: DavContext,
+  path: string,
+  options: CallOptions & { precondition?: Precondition } = {},
+): Promise<void> {
+  const profile = await context.profile(options);
+  const headers = await preconditionFields(context, profile, {
+    method: 'DELETE',
+    path,
+    precondition: options.precondition,
+    call: options,
+  });
+  const response = await send(context, { method: 'DELETE', path, headers, call: options });
+  requireStatus('DELETE', path, response, [200, 202, 204]);
+}

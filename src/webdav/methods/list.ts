@@ -1,0 +1,90 @@
+import type { DavContext } from '../context.js';
+import { isPhodavInternal, isUploadName } from '../hidden-names.js';
+import { MemberNames } from '../member-name.js';
+import type { MultistatusEntry } from '../multistatus.js';
+import { statProperties, toResource } from '../properties.js';
+import { propfindBody } from '../request-body.js';
+import type { CallOptions, Listing, Resource, ServerProfile } from '../types.js';
+import { propfind } from './propfind.js';
+
+/** PROPFIND Depth 1. */
+export async function list(
+  context: DavContext,
+  path: string,
+  call?: CallOptions,
+): Promise<Listing> {
+  const profile = await context.profile(call);
+  const listing = new ListingBuilder(context, path, profile);
+  await propfind(context, {
+    path,
+    depth: '1',
+    body: propfindBody(statProperties(profile)),
+    profile,
+    call,
+    onEntry: (entry) => listing.add(entry),
+    onRestart: () => listing.clear(),
+  });
+  return listing.build();
+}
+
+class ListingBuilder {
+  readonly #context: DavContext;
+  readonly #path: string;
+  readonly #profile: ServerProfile;
+  #names: MemberNames;
+  #self: Resource | undefined;
+  #members = new Map<string, Resource>();
+
+  constructor(context: DavContext, path: string, profile: ServerProfile) {
+    this.#context = context;
+    this.#path = path;
+    this.#profile = profile;
+    this.#names = this.#newNames();
+  }
+
+  clear(): void {
+    this.#names = this.#newNames();
+    this.#self = undefined;
+    this.#members = new Map();
+  }
+
+  add(entry: MultistatusEntry): void {
+    // Gone between the listing and the look at it.
+    if (entry.status !== undefined && entry.status >= 300) return;
+    const place = this.#names.place(entry);
+    if (place.kind === 'self') {
+      this.#self = toResource(entry, '', this.#profile);
+    } else if (place.kind === 'member') {
+      this.#addMember(entry, place.name);
+    } else {
+      this.#warn('left out an entry whose href is no member of the collection', entry.href);
+    }
+  }
+
+  build(): Listing {
+    return { self: this.#self, members: [...this.#members.values()] };
+  }
+
+  #addMember(entry: MultistatusEntry, name: string): void {
+    if (this.#isHidden(name)) return;
+    if (this.#members.has(name)) {
+      this.#warn('left out an entry that came twice', entry.href);
+      return;
+    }
+    this.#members.set(name, toResource(entry, name, this.#profile));
+  }
+
+  #isHidden(name: string): boolean {
+    return (
+      isUploadName(name) || (this.#profile.name === 'phodav' && isPhodavInternal(this.#path, name))
+    );
+  }
+
+  #newNames(): MemberNames {
+    return new MemberNames(this.#context.http.basePath, this.#path, this.#profile);
+  }
+
+  #warn(message: string, href: string): void {
+    this.#context.log.warn(message, { collection: this.#path || '/', href });
+  }
+}

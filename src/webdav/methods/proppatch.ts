@@ -1,0 +1,35 @@
+import { send, type DavContext } from '../context.js';
+import { proppatchBody, XML_CONTENT_TYPE } from '../request-body.js';
+import { requireStatus, throwFailedPart } from '../status.js';
+import type { CallOptions, PropertyChange } from '../types.js';
+
+/** Changes properties in the order given: in one request, all or nothing, where the server can. */
+export async function proppatch(
+  context: DavContext,
+  path: string,
+  changes: readonly PropertyChange[],
+  call?: CallOptions,
+): Promise<void> {
+  if (changes.length === 0) return;
+  const profile = await context.profile(call);
+  // phodav looks at the first property of a request only.
+  const requests = profile.name === 'phodav' ? changes.map((change) => [change]) : [changes];
+  for (const request of requests) await sendChanges(context, path, request, call);
+}
+
+async function sendChanges(
+  context: DavContext,
+  path: string,
+  changes: readonly PropertyChange[],
+  call: CallOptions | undefined,
+): Promise<void> {
+  const response = await send(context, {
+    method: 'PROPPATCH',
+    path,
+    headers: { 'content-type': XML_CONTENT_TYPE },
+    body: proppatchBody(changes),
+    call,
+  });
+  requireStatus('PROPPATCH', path, response, [207, 200, 204]);
+  if (response.status === 207) throwFailedPart('PROPPATCH', path, response.body);
+}

@@ -1,0 +1,100 @@
+/** Which properties are asked of which server, and what they become. */
+import { parseDate } from './http-date.js';
+import type { MultistatusEntry } from './multistatus.js';
+import { parsePosixProperty, posixOfVersion } from './posix-property.js';
+import {
+  DAVPORT_NS,
+  type PropertyName,
+  type Resource,
+  type ServerProfile,
+  type Timespec,
+} from './types.js';
+
+const dav = (name: string): PropertyName => ({ ns: 'DAV:', name });
+
+export const APACHE_NS = 'http://apache.org/dav/props/';
+/** As Apache names it. */
+export const EXECUTABLE: PropertyName = { ns: APACHE_NS, name: 'executable' };
+export const POSIX: PropertyName = { ns: DAVPORT_NS, name: 'posix' };
+
+export function propertyKey({ ns, name }: PropertyName): string {
+  return `${ns} ${name}`;
+}
+
+const BASE = [dav('resourcetype'), dav('getcontentlength'), dav('getlastmodified'), dav('getetag')];
+
+/**
+ * What stat and list ask for. Each property costs phodav time for each member, so it gets no more than is used: its
+ * executable flag ("the host's user may execute it") is told only when asked for in the namespace DAV:, and displayname is how
+ * names are recovered that it spoils in hrefs.
+ */
+export function statProperties(profile: ServerProfile): readonly PropertyName[] {
+  if (profile.name === 'phodav') {
+    return [...BASE, dav('displayname'), dav('executable'), POSIX];
+  }
+  const names = [...BASE, dav('creationdate')];
+  if (profile.setsExecutable && !profile.livePosix) names.push(EXECUTABLE);
+  if (profile.deadProperties || profile.livePosix) names.push(POSIX);
+  return names;
+}
+
+/** `name`: as href.ts and name recovery found it. */
+export function toResource(
+  entry: MultistatusEntry,
+  name: string,
+  profile: ServerProfile,
+): Resource {
+  const told = entry.properties;
+  const etag = told.get('DAV: getetag')?.trim() || undefined;
+  const posixText = told.get(propertyKey(POSIX));
+  const posix =
+    posixText === undefined ? undefined : posixOfVersion(parsePosixProperty(posixText), etag);
+  const kind = toKind(entry, profile);
+  return {
+    name,
+    kind,
+    size: kind === 'file' ? toSize(told.get('DAV: getcontentlength')) : 0,
+    mtime: posix?.mtime ?? toModified(told, etag, profile),
+    created: parseDate(told.get('DAV: creationdate') ?? ''),
+    etag,
+    executable: kind === 'file' ? toFlag(told.get(propertyKey(EXECUTABLE))) : undefined,
+    posix,
+  };
+}
+
+function toKind(entry: MultistatusEntry, profile: ServerProfile): Resource['kind'] {
+  const type = entry.properties.get('DAV: resourcetype');
+  if (type?.includes('DAV: collection ') === true) return 'collection';
+  // Neither phodav nor our share has a type for FIFOs, sockets and dangling links; a GET of a FIFO hangs phodav for good.
+  const tellsTypes = profile.name === 'phodav' || profile.name === 'davport';
+  return type === undefined && tellsTypes ? 'special' : 'file';
+}
+
+function toSize(text: string | undefined): number {
+  if (text === undefined || !/^\s*\d+\s*$/.test(text)) return 0;
+  const size = Number(text);
+  return Number.isSafeInteger(size) ? size : Number.MAX_SAFE_INTEGER;
+}
+
+function toFlag(text: string | undefined): boolean | undefined {
+  const flag = text?.trim().toUpperCase();
+  return flag === 'T' ? true : flag === 'F' ? false : undefined;
+}
+
+function toModified(
+  told: ReadonlyMap<string, string>,
+  etag: string | undefined,
+  profile: ServerProfile,
+): Timespec | undefined {
+  const date = parseDate(told.get('DAV: getlastmodified') ?? '');
+  if (profile.name !== 'phodav' || etag === undefined) return date;
+  return phodavTime(etag) ?? date;
+}
+
+/** GLib's etag is the time of the last change: "sec:usec:nsec", before 2.74 "sec:usec". */
+function phodavTime(etag: string): Timespec | undefined {
+  const match = /^"(-?\d{1,15}):(\d{1,6})(?::(\d{1,9}))?"$/.exec(etag);
+  if (!match) return undefined;
+  const nsec = match[3] === undefined ? Number(match[2]) * 1000 : Number(match[3]);
+  return { sec: Number(match[1]), nsec };
+}

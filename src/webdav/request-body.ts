@@ -1,0 +1,59 @@
+/** XML bodies of requests. */
+import { escapeText } from './xml-references.js';
+import type { PropertyChange, PropertyName } from './types.js';
+
+const HEAD = '<?xml version="1.0" encoding="utf-8"?>\n';
+
+export const XML_CONTENT_TYPE = 'application/xml; charset=utf-8';
+
+/** Elements with namespaces declared where they stand: short, and no prefix can clash. */
+function element({ ns, name }: PropertyName, content?: string): string {
+  const open =
+    ns === 'DAV:'
+      ? `D:${name}`
+      : ns === ''
+        ? `${name} xmlns=""`
+        : `P:${name} xmlns:P="${attribute(ns)}"`;
+  const tag = ns === 'DAV:' ? `D:${name}` : ns === '' ? name : `P:${name}`;
+  return content === undefined ? `<${open}/>` : `<${open}>${content}</${tag}>`;
+}
+
+function attribute(text: string): string {
+  return escapeText(text)
+    .replace(/"/g, '&quot;')
+    .replace(/[\t\n]/g, ' ');
+}
+
+function toBytes(xml: string): Buffer {
+  return Buffer.from(HEAD + xml, 'utf8');
+}
+
+export function propfindBody(names: readonly PropertyName[]): Buffer {
+  const props = names.map((name) => element(name)).join('');
+  return toBytes(`<D:propfind xmlns:D="DAV:"><D:prop>${props}</D:prop></D:propfind>`);
+}
+
+export function propnameBody(): Buffer {
+  return toBytes('<D:propfind xmlns:D="DAV:"><D:propname/></D:propfind>');
+}
+
+export function allpropBody(): Buffer {
+  return toBytes('<D:propfind xmlns:D="DAV:"><D:allprop/></D:propfind>');
+}
+
+/** RFC 4918 9.2: processed in document order, so that each change is an element of its own. */
+export function proppatchBody(changes: readonly PropertyChange[]): Buffer {
+  const instructions = changes.map((change) =>
+    change.value === undefined
+      ? `<D:remove><D:prop>${element(change)}</D:prop></D:remove>`
+      : `<D:set><D:prop>${element(change, escapeText(change.value))}</D:prop></D:set>`,
+  );
+  return toBytes(`<D:propertyupdate xmlns:D="DAV:">${instructions.join('')}</D:propertyupdate>`);
+}
+
+export function lockBody(): Buffer {
+  return toBytes(
+    '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope>' +
+      '<D:locktype><D:write/></D:locktype><D:owner>davport</D:owner></D:lockinfo>',
+  );
+}

@@ -1,0 +1,98 @@
+/**
+ * What servers can do and where they lie: one row per server. Measured on phodav 3.0 (libsoup 3.2), Apache 2.4 mod_dav_fs; read for
+ * SabreDAV. Every promise of our own share is advertised by it.
+ */
+import type { HttpHead } from '../http/types.js';
+import type { ServerProfile } from './types.js';
+
+/** Token in the DAV field by which our own share says that it has the posix property and all that goes with it. */
+export const DAVPORT_TOKEN = '<urn:davport:posix>';
+
+type ServerName = ServerProfile['name'];
+export type Promises = Omit<ServerProfile, 'name' | 'server' | 'davClasses'>;
+
+/** Expects of a server only what a mistake about can't lose data. */
+const UNKNOWN: Promises = {
+  atomicPut: false,
+  conditionalPut: false,
+  moveNoReplace: false,
+  putReturnsResource: false,
+  cheapRanges: true,
+  deadProperties: false,
+  setsExecutable: false,
+  livePosix: false,
+  quota: true,
+  deleteFollowsLinks: false,
+  moveClobbersCollections: true,
+};
+
+export const PROMISES: Readonly<Record<ServerName, Promises>> = {
+  unknown: UNKNOWN,
+  phodav: {
+    ...UNKNOWN,
+    // The DAV If header works on PUT, but a PUT that is cut replaces the file by its first part.
+    moveNoReplace: true,
+    // It copies the whole file into memory for each range.
+    cheapRanges: false,
+    // As extended attributes user.<ns>#<name>.
+    deadProperties: true,
+    // Only quota-available-bytes; quota-used-bytes walks the whole tree.
+    quota: true,
+    deleteFollowsLinks: true,
+  },
+  apache: {
+    ...UNKNOWN,
+    atomicPut: true,
+    conditionalPut: true,
+    moveNoReplace: true,
+    deadProperties: true,
+    setsExecutable: true,
+    quota: false,
+  },
+  sabredav: {
+    ...UNKNOWN,
+    // Stores write the request body straight to the file; Nextcloud's do not, but don't say so.
+    atomicPut: false,
+    conditionalPut: true,
+    moveNoReplace: true,
+  },
+  davport: {
+    ...UNKNOWN,
+    atomicPut: true,
+    conditionalPut: true,
+    moveNoReplace: true,
+    putReturnsResource: true,
+    deadProperties: true,
+    setsExecutable: true,
+    livePosix: true,
+  },
+};
+
+/** From the answer to OPTIONS. */
+export function identifyServer(head: HttpHead): ServerProfile {
+  const server = head.headers.server ?? '';
+  const davClasses = new Set(
+    (head.headers.dav ?? '')
+      .split(',')
+      .map((token) => token.trim())
+      .filter((token) => token !== ''),
+  );
+  const name = serverName(server, davClasses, head.headers);
+  return { name, server, davClasses, ...PROMISES[name] };
+}
+
+function serverName(
+  server: string,
+  davClasses: ReadonlySet<string>,
+  headers: HttpHead['headers'],
+): ServerName {
+  if (davClasses.has(DAVPORT_TOKEN)) return 'davport';
+  if (server.startsWith('PhodavServer')) return 'phodav';
+  // Before Apache: SabreDAV runs behind it.
+  if (headers['x-sabre-version'] !== undefined || davClasses.has('sabredav-partialupdate')) {
+    return 'sabredav';
+  }
+  // mod_dav says so by its propset token; a proxy in front of something else has Apache's Server, too.
+  const modDav = [...davClasses].some((token) => token.includes('apache.org/dav/propset/'));
+  return server.startsWith('Apache') && modDav ? 'apache' : 'unknown';
+}
