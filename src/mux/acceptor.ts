@@ -8,13 +8,16 @@ import { StreamResetError } from './types.js';
 export interface AcceptorOptions {
   /** Called for each new stream, before its first bytes are delivered. Owns the stream from now on. */
   readonly onStream: (stream: MuxStream) => void;
-  /** Streams at a time; further ones are ended at once. */
+  /** Streams at a time; further ones are ended at once, unless an old one is idle. */
   readonly maxStreams: number;
   /** Unread bytes of one stream at which the channel is no longer read. */
   readonly maxUnreadBytes: number;
   /** How long a stream that nobody reads may hold up the channel before it is reset. */
   readonly stallTimeoutMs: number;
 }
+
+/** When streams run out, one that was idle for this long makes room. */
+const EVICTABLE_AFTER_MS = 60_000;
 
 /** Ids remembered after their end. Late frames of more ids than this aren't told from new requests. */
 const MAX_SPENT_IDS = 4096;
@@ -52,7 +55,7 @@ export class AcceptorSession extends MuxSession {
   }
 
   #accept(high: number, low: number): void {
-    if (this.live.size >= this.#options.maxStreams) {
+    if (this.live.size >= this.#options.maxStreams && !this.#evictIdle()) {
       this.log.warn('refused a stream: too many are open', { open: this.live.size });
       this.#spend(high, low);
       this.scheduler.sendEnd(high, low);
@@ -73,6 +76,19 @@ export class AcceptorSession extends MuxSession {
       this.log.error('a stream could not be served', { error: String(error) });
       stream.destroy();
     }
+  }
+
+  /** spice-webdavd doesn't tell when a connection of its clients was reset: such streams stay for ever. */
+  #evictIdle(): boolean {
+    let oldest: DuplexMuxStream | undefined;
+    for (const stream of this.live) {
+      if (oldest === undefined || stream.activeAtMs < oldest.activeAtMs) oldest = stream;
+    }
+    if (oldest === undefined || performance.now() - oldest.activeAtMs < EVICTABLE_AFTER_MS) {
+      return false;
+    }
+    oldest.destroy(new StreamResetError('idle for long, and all streams are in use'));
+    return true;
   }
 
   /**

@@ -1,9 +1,9 @@
 import { Duplex } from 'node:stream';
-import type { FrameSource } from './scheduler.js';
 import { toClientId } from './frame.js';
+import { PieceQueue } from './piece-queue.js';
+import type { FrameSource } from './scheduler.js';
 import type { MuxStream } from './types.js';
 import { StreamResetError } from './types.js';
-import { PieceQueue } from './piece-queue.js';
 
 /** The session's side of a stream. */
 export interface StreamOwner {
@@ -63,6 +63,8 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
   #onHanded: ((error?: Error | null) => void) | undefined;
   #bytesSent = 0;
   #hasReceived = false;
+  #activeAtMs = performance.now();
+  #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(owner: StreamOwner, options: StreamOptions) {
     super({
@@ -95,6 +97,31 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     return this.#incoming.cost + this.readableLength;
   }
 
+  /** Since when no byte has passed (performance.now()). */
+  get activeAtMs(): number {
+    return this.#activeAtMs;
+  }
+
+  #markActive(): void {
+    this.#activeAtMs = performance.now();
+    this.#idleTimer?.refresh();
+  }
+
+  /** What node:http ends idle connections with. */
+  setTimeout(ms: number, onTimeout?: () => void): this {
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = undefined;
+    if (ms > 0 && !this.destroyed) {
+      this.#idleTimer = setTimeout(() => this.emit('timeout'), ms);
+      this.#idleTimer.unref();
+    }
+    if (onTimeout !== undefined) {
+      if (ms > 0) this.once('timeout', onTimeout);
+      else this.off('timeout', onTimeout);
+    }
+    return this;
+  }
+
   /** Whether any payload has arrived. */
   get hasReceived(): boolean {
     return this.#hasReceived;
@@ -105,6 +132,7 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
   receive(piece: Buffer): void {
     if (this.destroyed || this.#peerEnded) return;
     this.#hasReceived = true;
+    this.#markActive();
     if (this.#wanted && this.#incoming.empty) this.#wanted = this.push(piece);
     else this.#incoming.add(piece);
   }
@@ -223,6 +251,7 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     }
     this.#outgoingBytes -= size;
     this.#bytesSent += size;
+    this.#markActive();
     return size;
   }
 
@@ -249,6 +278,7 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     const peerKnows = this.#endSendsFrame || this.#bytesSent > 0;
     this.#dropOutgoing();
     this.#incoming.clear();
+    clearTimeout(this.#idleTimer);
     const onHanded = this.#onHanded;
     this.#onHanded = undefined;
     onHanded?.(error ?? new StreamResetError('the stream was destroyed'));

@@ -29,6 +29,8 @@ export interface AcceptorMuxOptions extends MuxOptions {
 
 /** After `restartSession` the port stays closed this long, so that the host notices and forgets its ids. */
 const RESTART_DELAY_MS = 100;
+/** A session that is over sooner is followed by a longer and longer wait. */
+const MIN_SESSION_MS = 1000;
 const MIN_BACK_OFF_MS = 50;
 const MAX_BACK_OFF_MS = 1000;
 
@@ -103,12 +105,11 @@ abstract class SessionLoop<Session extends MuxSession> implements Mux {
     while (!this.#stop.signal.aborted) {
       const session = await this.#openSession();
       if (session === undefined) return;
+      const startedAt = performance.now();
       const error = await session.closed;
       this.#leave(session, error ?? new Error('the other side closed the channel'));
-      const fruitless = session.bytesReceived === 0 && !this.#restarted;
-      backOffMs = fruitless
-        ? Math.min(Math.max(backOffMs * 2, MIN_BACK_OFF_MS), MAX_BACK_OFF_MS)
-        : 0;
+      const short = performance.now() - startedAt < MIN_SESSION_MS;
+      backOffMs = short ? Math.min(Math.max(backOffMs * 2, MIN_BACK_OFF_MS), MAX_BACK_OFF_MS) : 0;
       const waitMs = Math.max(backOffMs, this.#restarted ? RESTART_DELAY_MS : 0);
       this.#restarted = false;
       // Rejects when closed meanwhile, which the loop's condition sees.

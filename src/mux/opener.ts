@@ -37,6 +37,7 @@ export class OpenerSession extends MuxSession {
   /** The highest counter of an id that the peer may know. */
   #highestSent = 0;
   #scanner: ResyncScanner | undefined;
+  #lostSync = false;
 
   constructor(context: SessionContext, prefix: number) {
     super(context);
@@ -103,9 +104,11 @@ export class OpenerSession extends MuxSession {
   #loseSync(rest: Buffer): Buffer {
     this.counters.resyncs += 1;
     this.counters.junkBytes += 1;
-    this.log.warn('lost the frame borders, looking for the next answer', {
-      resyncs: this.counters.resyncs,
-    });
+    // Said once for each session: a peer may make it happen as often as it likes.
+    this.log[this.#lostSync ? 'debug' : 'warn'](
+      'lost the frame borders; looking for the next answer',
+    );
+    this.#lostSync = true;
     this.current = undefined;
     this.decoder = new FrameDecoder(this);
     this.#scanner = this.#newScanner(false);

@@ -33,7 +33,6 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
   readonly closed: Promise<Error | undefined>;
   #resolveClosed!: (error: Error | undefined) => void;
   #ending: Error | undefined;
-  #bytesReceived = 0;
 
   constructor(context: SessionContext) {
     this.counters = context.counters;
@@ -61,16 +60,10 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
     return this.#ending !== undefined;
   }
 
-  /** A session in which nothing arrived wasn't one: the back-off goes on. */
-  get bytesReceived(): number {
-    return this.#bytesReceived;
-  }
-
   // ---- ChannelSink ----
 
   onData(chunk: Buffer): void {
     if (this.ended) return;
-    this.#bytesReceived += chunk.length;
     this.counters.bytesIn += chunk.length;
     this.decode(chunk);
   }
