@@ -5,6 +5,7 @@ import { EXIT, type CliIo, type CommandSpec } from './command.js';
 import { demoCommand } from './demo-command.js';
 import { commandHelp, generalHelp } from './help.js';
 import { mountCommand } from './mount-command.js';
+import { processIo } from './io.js';
 import { nearest } from './nearest.js';
 import { parseCommandLine } from './parse.js';
 import { shareCommand } from './share-command.js';
@@ -28,8 +29,8 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
   const [first, ...rest] = argv;
   if (first === undefined) {
-    io.err(generalHelp(COMMANDS));
-    return EXIT.usage;
+    const names = COMMANDS.map(({ name }) => name).join(', ');
+    throw new UsageError(`which command? ${names}; davport --help explains them`);
   }
   if (first === '--version' || first === '-V') {
     io.out(`davport ${version()}`);
@@ -68,6 +69,11 @@ export function report(error: unknown, io: CliIo): number {
     io.err(`davport: ${error.message}`);
     return error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }
+  // A system call that failed says enough by itself.
+  if (error instanceof Error && 'syscall' in error) {
+    io.err(`davport: ${error.message}`);
+    return EXIT.failed;
+  }
   io.err(`davport: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return EXIT.failed;
 }
@@ -76,15 +82,6 @@ export function version(): string {
   const file = new URL('../../package.json', import.meta.url);
   const { version: text } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
   return text;
-}
-
-export function processIo(): CliIo {
-  return {
-    out: (line) => void process.stdout.write(`${line}\n`),
-    err: (line) => void process.stderr.write(`${line}\n`),
-    env: process.env,
-    cwd: process.cwd(),
-  };
 }
 
 /** What a launcher calls. The exit code is set, not forced: output that is still on its way to a pipe is not cut. */

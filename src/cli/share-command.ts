@@ -8,7 +8,7 @@ import {
   type Address,
 } from '../channel/address.js';
 import { openChannel } from '../channel/open-channel.js';
-import { UsageError } from '../errors.js';
+import { DavportError, UsageError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { createAcceptorMux } from '../mux/mux.js';
 import { loadNativeBinding } from '../native/binding.js';
@@ -104,12 +104,15 @@ async function serveHttp(served: Share, address: Address): Promise<Running> {
         'for example: davport share DIR tcp-listen:127.0.0.1:8080 --http',
     );
   }
-  const listener = await listenHttp(served, address);
-  return {
-    where: listener.url,
-    failed: listener.failed,
-    close: () => listener.close(),
-  };
+  const at = address.kind === 'unix-listen' ? { path: address.path } : address;
+  const listener = await listenHttp(served, at).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DavportError('LISTEN_FAILED', `cannot serve on ${address.text}: ${reason}`, {
+      cause: error,
+    });
+  });
+  const { address: where, failed } = listener;
+  return { where, failed, close: () => listener.close() };
 }
 
 function serveChannel(served: Share, address: Address, log: Logger): Running {
