@@ -30,6 +30,8 @@ const PACKAGES: Record<string, readonly string[]> = {
   undici: ['http'],
   'lru-cache': ['vfs'],
   'fuse-native': ['fuse'],
+  // The libfuse that fuse-native brings along.
+  'fuse-shared-library': ['fuse'],
   // One reader of XML for both ends of the protocol.
   saxes: ['webdav', 'share'],
   'fast-xml-parser': ['webdav', 'share'],
