@@ -3,7 +3,8 @@ import { promisify } from 'node:util';
 
 import type { FdIo } from '../native/binding.js';
 import type { RequestBuffer } from './message-reader.js';
-import { REQUEST_BYTES, type FuseSession, type FuseTransport } from './session.js';
+import type { FuseTransport } from './replier.js';
+import { REQUEST_BYTES, type FuseSession } from './session.js';
 
 const writeFile = promisify(write);
 

@@ -85,10 +85,9 @@ export class PathOperations {
 
   ftruncate(done: Done, path: string, handle: number, low: number, high: number): void {
     const open = this.#handles.find(handle);
-    if (open === undefined) return this.truncate(done, path, low, high);
-    this.#answer(done, () =>
-      this.#fs.setattr(open.nodeId, { size: join(low, high) }, open.fh, this.#ctx),
-    );
+    const change = { size: join(low, high) };
+    if (open === undefined) this.#change(done, path, change);
+    else this.#answer(done, () => this.#fs.setattr(open.nodeId, change, open.fh, this.#ctx));
   }
 
   /** The native side passes the access time twice; see doc/FUSE-NATIVE.md for why it is set as both. */

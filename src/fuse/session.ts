@@ -19,17 +19,9 @@ import {
   OPCODES,
   opcodeName,
 } from './protocol.js';
-import { ReplyWriter } from './reply-writer.js';
+import { Replier, type FuseTransport } from './replier.js';
 import { FuseRequest } from './request.js';
 import { RequestBuffers } from './request-buffers.js';
-
-/** Where replies go. That it is /dev/fuse is known to the kernel bridge alone. */
-export interface FuseTransport {
-  /** Sends one whole message, at once. Throws an error with `code`: ENOENT when nobody waits for it any more. */
-  send(message: readonly Uint8Array[]): void;
-  /** As send, but away from the event loop, because the kernel may block it until a request that we hold is answered. */
-  sendBlocking(message: Uint8Array): Promise<void>;
-}
 
 export interface SessionOptions {
   readonly fs: FileSystem;
@@ -50,16 +42,14 @@ export const REQUEST_BYTES = MAX_WRITE_BYTES + MIN_READ_BUFFER_BYTES;
  */
 export class FuseSession {
   readonly #fs: FileSystem;
-  readonly #transport: FuseTransport;
   readonly #log: Logger;
   readonly #onlyUid: number | undefined;
   readonly #context: OperationContext;
   readonly #input = new MessageReader();
-  readonly #out = new ReplyWriter();
+  readonly #replier: Replier;
   /** Requests whose promise is pending, by `unique`. */
   readonly #pending = new Map<number, FuseRequest>();
   readonly #debug: boolean;
-  #closed = false;
   readonly notifier: Notifier;
   /** Memory to read requests into. */
   readonly buffers: RequestBuffers;
@@ -70,10 +60,10 @@ export class FuseSession {
 
   constructor(options: SessionOptions) {
     this.#fs = options.fs;
-    this.#transport = options.transport;
     this.#log = options.log;
     this.#onlyUid = options.onlyUid;
     this.#debug = options.log.enabled('debug');
+    this.#replier = new Replier(options.transport, options.log);
     // Two of the largest requests: one more can be taken while one is held.
     this.buffers = new RequestBuffers(2 * REQUEST_BYTES);
     this.#context = {
@@ -87,6 +77,7 @@ export class FuseSession {
       this.#resolveInit = resolve;
       this.#rejectInit = reject;
     });
+    // Whoever mounts looks at it; the one who only closes does not.
     this.initialised.catch(() => undefined);
     options.fs.setInvalidator(this.notifier);
   }
@@ -98,54 +89,76 @@ export class FuseSession {
 
   /** Takes the message [start, end) of `buffer`. Never throws. */
   handle(buffer: RequestBuffer, start: number, end: number): void {
-    const input = this.#input;
-    if (this.#closed) return;
-    if (!input.open(buffer, start, end)) {
+    if (this.#replier.closed) return;
+    if (!this.#input.open(buffer, start, end)) {
       this.#log.error('malformed FUSE request', { bytes: end - start });
       return;
     }
-    const opcode = input.opcode;
-    switch (opcode) {
-      case OPCODES.FORGET:
-        return this.#handleForget();
-      case OPCODES.BATCH_FORGET:
-        return this.#handleBatchForget();
-      case OPCODES.INTERRUPT:
-        return this.#handleInterrupt();
-      case OPCODES.NOTIFY_REPLY:
-        return;
-      default:
-        this.#handleRequest(new FuseRequest(input));
+    try {
+      this.#dispatch();
+    } catch (error) {
+      this.#log.error('FUSE request failed', { error: errorText(error) });
     }
   }
 
   /** The kernel is gone: nothing is answered from now on, and what is under way is told so. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#replier.closed) return;
+    this.#replier.close();
     this.notifier.close();
     this.#rejectInit(new DavportError('FUSE_ENDED', 'unmounted before the mount was complete'));
     for (const request of this.#pending.values()) request.interrupt();
   }
 
-  #handleRequest(request: FuseRequest): void {
-    const row = OPERATIONS[request.opcode];
+  #dispatch(): void {
+    switch (this.#input.opcode) {
+      case OPCODES.FORGET:
+        this.#handleForget();
+        break;
+      case OPCODES.BATCH_FORGET:
+        this.#handleBatchForget();
+        break;
+      case OPCODES.INTERRUPT:
+        this.#handleInterrupt();
+        break;
+      case OPCODES.NOTIFY_REPLY:
+        break;
+      case OPCODES.INIT:
+        this.#handleInit(new FuseRequest(this.#input));
+        break;
+      case OPCODES.DESTROY:
+        this.#replier.sendEmpty(new FuseRequest(this.#input), 0);
+        break;
+      default:
+        this.#handleOperation(new FuseRequest(this.#input));
+    }
+  }
+
+  #handleOperation(request: FuseRequest): void {
     if (this.#debug) this.#logRequest(request);
-    if (request.opcode === OPCODES.INIT) return this.#handleInit(request);
-    if (request.opcode === OPCODES.DESTROY) return this.#sendEmpty(request, 0);
-    if (row === undefined) return this.#sendEmpty(request, ERRNO.ENOSYS);
-    if (this.#input.bodyBytes < row.inBytes) return this.#sendEmpty(request, ERRNO.EINVAL);
-    if (this.#isDenied(request.uid) && row.onHandle !== true) {
-      return this.#sendEmpty(request, ERRNO.EACCES);
+    const row = OPERATIONS[request.opcode];
+    const refusal = this.#refuse(row, request);
+    if (row === undefined || refusal !== 0) {
+      this.#replier.sendEmpty(request, refusal);
+      return;
     }
     let answer: unknown;
     try {
       answer = row.call(this.#context, this.#input, request);
     } catch (error) {
-      return this.#fail(request, error);
+      this.#fail(request, error);
+      return;
     }
     if (answer instanceof Promise) this.#wait(row, request, answer);
     else this.#finish(row, request, answer);
+  }
+
+  /** The errno with which a request is refused unseen, or 0. */
+  #refuse(row: Operation<unknown> | undefined, request: FuseRequest): number {
+    if (row === undefined) return ERRNO.ENOSYS;
+    if (this.#input.bodyBytes < row.inBytes) return ERRNO.EINVAL;
+    if (this.#onlyUid === undefined || row.onHandle === true) return 0;
+    return request.uid === this.#onlyUid || request.uid === 0 ? 0 : ERRNO.EACCES;
   }
 
   #wait(row: Operation<unknown>, request: FuseRequest, answer: Promise<unknown>): void {
@@ -165,105 +178,81 @@ export class FuseSession {
 
   #finish(row: Operation<unknown>, request: FuseRequest, answer: unknown): void {
     try {
-      row.reply(this.#out, answer, request, this.#context);
+      row.reply(this.#replier.out, answer, request, this.#context);
     } catch (error) {
-      row.undo?.(this.#context, answer, request);
-      return this.#fail(request, error);
+      this.#undo(row, request, answer);
+      this.#fail(request, error);
+      return;
     }
-    const delivered = this.#send(request, 0);
-    if (!delivered && !this.#closed) {
-      row.undo?.(this.#context, answer, request);
+    if (!this.#replier.send(request, 0)) {
+      this.#undo(row, request, answer);
       this.#undoLookups(request);
     }
     this.#drop(request);
   }
 
   #fail(request: FuseRequest, error: unknown): void {
-    if (!this.#closed) this.#undoLookups(request);
-    this.#sendEmpty(request, this.#errnoOf(request, error));
+    this.#undoLookups(request);
+    this.#replier.sendEmpty(request, this.#errnoOf(request, error));
     this.#drop(request);
   }
 
   #errnoOf(request: FuseRequest, error: unknown): number {
     if (error instanceof FsError) return ERRNO[error.errno];
-    const name = opcodeName(request.opcode);
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#log.error('file system failed in an unforeseen way', { op: name, error: text });
+    this.#log.error('file system failed in an unforeseen way', {
+      op: opcodeName(request.opcode),
+      error: errorText(error),
+    });
     return ERRNO.EIO;
+  }
+
+  /** The kernel will not give back what it never got. */
+  #undo(row: Operation<unknown>, request: FuseRequest, answer: unknown): void {
+    try {
+      row.undo?.(this.#context, answer, request);
+    } catch (error) {
+      this.#log.error('giving back an undelivered answer failed', { error: errorText(error) });
+    }
   }
 
   /** A listing that never reached the kernel counted references that no FORGET will return. */
   #undoLookups(request: FuseRequest): void {
-    for (const lookup of request.dirents?.lookups ?? []) this.#fs.forget(lookup.nodeId, 1);
+    const lookups = request.dirents?.lookups.splice(0) ?? [];
+    for (const lookup of lookups) this.#forget(lookup.nodeId, 1);
   }
 
   /** Gives back the memory of the request. */
   #drop(request: FuseRequest): void {
-    if (request.heldBuffer !== undefined) {
-      this.buffers.drop(request.heldBuffer);
-      request.heldBuffer = undefined;
-    }
-    if (request.dirents !== undefined) {
-      this.#context.dirents.give(request.dirents);
-      request.dirents = undefined;
-    }
-  }
-
-  #sendEmpty(request: FuseRequest, errno: number): void {
-    this.#out.empty();
-    this.#send(request, errno);
-  }
-
-  /** Sends what the writer holds. False when the kernel did not take it. */
-  #send(request: FuseRequest, errno: number): boolean {
-    if (request.answered || this.#closed) return false;
-    request.answered = true;
-    if (this.#debug) this.#logReply(request, errno);
-    try {
-      this.#transport.send(this.#out.finish(-errno, request.uniqueLow, request.uniqueHigh));
-      return true;
-    } catch (error) {
-      this.#handleSendError(request, error);
-      return false;
-    }
-  }
-
-  #handleSendError(request: FuseRequest, error: unknown): void {
-    const code = errorCode(error);
-    // The caller was killed, or the mount is going: nobody waits.
-    if (code === 'ENOENT' || code === 'ENODEV') return;
-    const op = opcodeName(request.opcode);
-    this.#log.error('FUSE reply refused', { op, code: code ?? String(error) });
-    this.#out.empty();
-    try {
-      // The kernel may have ended the request with EIO already; then this one is answered with ENOENT.
-      this.#transport.send(this.#out.finish(-ERRNO.EIO, request.uniqueLow, request.uniqueHigh));
-    } catch (second) {
-      this.#log.debug('FUSE error reply refused', { op, code: errorCode(second) });
-    }
+    if (request.heldBuffer !== undefined) this.buffers.drop(request.heldBuffer);
+    if (request.dirents !== undefined) this.#context.dirents.give(request.dirents);
+    request.heldBuffer = undefined;
+    request.dirents = undefined;
   }
 
   /** fuse_init_in → fuse_init_out */
   #handleInit(request: FuseRequest): void {
-    if (this.#input.bodyBytes < INIT_IN_OLD_BYTES) return this.#sendEmpty(request, ERRNO.EINVAL);
+    if (this.#input.bodyBytes < INIT_IN_OLD_BYTES) {
+      this.#replier.sendEmpty(request, ERRNO.EINVAL);
+      return;
+    }
     const answer = answerInit(this.#input);
     if (answer.kind === 'too-old') {
       const message = `the kernel speaks FUSE ${answer.version}; davport needs 7.23 (Linux 3.15)`;
-      this.#log.error(message);
-      this.#sendEmpty(request, ERRNO.EPROTO);
-      return this.#rejectInit(new DavportError('FUSE_TOO_OLD', message));
+      this.#replier.sendEmpty(request, ERRNO.EPROTO);
+      this.#rejectInit(new DavportError('FUSE_TOO_OLD', message));
+      return;
     }
-    this.#out.data([answer.body], answer.body.length);
-    this.#send(request, 0);
+    this.#replier.out.data([answer.body], answer.body.length);
+    this.#replier.send(request, 0);
     if (answer.kind === 'negotiated') this.#resolveInit(answer.negotiated);
   }
 
-  /** fuse_interrupt_in. It has no answer, but EAGAIN where the request is not known (yet): the kernel then says it again. */
+  /** fuse_interrupt_in. No answer, but EAGAIN where the request is not known (yet): the kernel then says it again. */
   #handleInterrupt(): void {
     if (this.#input.bodyBytes < INTERRUPT_IN.bytes) return;
     const request = this.#pending.get(this.#input.u64(INTERRUPT_IN.at.unique));
-    if (request === undefined) this.#sendEmpty(new FuseRequest(this.#input), ERRNO.EAGAIN);
-    else request.interrupt();
+    if (request !== undefined) request.interrupt();
+    else this.#replier.sendEmpty(new FuseRequest(this.#input), ERRNO.EAGAIN);
   }
 
   /** fuse_forget_in; no answer */
@@ -286,23 +275,18 @@ export class FuseSession {
 
   #forget(nodeId: number, count: number): void {
     this.#context.privileges.forgot(nodeId);
-    this.#fs.forget(nodeId, count);
+    try {
+      this.#fs.forget(nodeId, count);
+    } catch (error) {
+      this.#log.error('forget failed', { nodeId, count, error: errorText(error) });
+    }
   }
 
-  #isDenied(uid: number): boolean {
-    return this.#onlyUid !== undefined && uid !== this.#onlyUid && uid !== 0;
-  }
-
-  #logRequest(request: FuseRequest): void {
-    const { unique, nodeId, uid, pid } = request;
-    this.#log.debug('fuse request', { op: opcodeName(request.opcode), unique, nodeId, uid, pid });
-  }
-
-  #logReply(request: FuseRequest, errno: number): void {
-    this.#log.debug('fuse reply', { unique: request.unique, errno });
+  #logRequest({ opcode, unique, nodeId, uid, pid }: FuseRequest): void {
+    this.#log.debug('fuse request', { op: opcodeName(opcode), unique, nodeId, uid, pid });
   }
 }
 
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+function errorText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
