@@ -1,0 +1,91 @@
+/** Conditional requests: RFC 9110 section 13 in the order of section 13.2.2, then the If header of RFC 4918. */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { BigIntStats } from 'node:fs';
+import { etagOf, strongMatch, weakMatch } from './etag.js';
+import { ShareError } from './errors.js';
+import { parseDate } from '../webdav/http-date.js';
+import { evaluateIf, parseIfHeader, type ResourceState } from './if-header.js';
+import { toTimespec } from './timespec.js';
+
+export type Verdict = 'go on' | 'not modified' | 'failed';
+
+/** The conditions of RFC 9110; `stat` undefined: nothing is there. */
+export function evaluateConditions(
+  method: string,
+  headers: IncomingHttpHeaders,
+  stat: BigIntStats | undefined,
+): Verdict {
+  const etag = stat && etagOf(stat);
+  const reading = method === 'GET' || method === 'HEAD';
+  const match = headers['if-match'];
+  if (match !== undefined) {
+    if (!listMatches(match, etag, strongMatch)) return 'failed';
+  } else if (modifiedAfter(headers['if-unmodified-since'], stat)) {
+    return 'failed';
+  }
+  const noneMatch = headers['if-none-match'];
+  if (noneMatch !== undefined) {
+    if (!listMatches(noneMatch, etag, weakMatch)) return 'go on';
+    return reading ? 'not modified' : 'failed';
+  }
+  const since = headers['if-modified-since'];
+  if (reading && since !== undefined && stat && parseDate(since) !== undefined) {
+    if (!modifiedAfter(since, stat)) return 'not modified';
+  }
+  return 'go on';
+}
+
+/** Both kinds, for everything that is no GET: throws ShareError 412. */
+export function requireConditions(
+  method: string,
+  headers: IncomingHttpHeaders,
+  stat: BigIntStats | undefined,
+  stateOf: (resource: string) => ResourceState,
+): void {
+  if (evaluateConditions(method, headers, stat) === 'failed') throw preconditionFailed();
+  requireIf(headers, stat, stateOf);
+}
+
+export function requireIf(
+  headers: IncomingHttpHeaders,
+  stat: BigIntStats | undefined,
+  stateOf: (resource: string) => ResourceState,
+): void {
+  const header = headers['if'];
+  if (typeof header !== 'string') return;
+  const own: ResourceState = { etag: stat && etagOf(stat), hasToken: () => false };
+  const holds = evaluateIf(parseIfHeader(header), (resource) =>
+    resource === undefined ? own : stateOf(resource),
+  );
+  if (!holds) throw preconditionFailed();
+}
+
+/** If-Range (section 13.1.5): may the range be sent? A date must be the very one. */
+export function ifRangeHolds(header: string | undefined, stat: BigIntStats): boolean {
+  if (header === undefined) return true;
+  if (header.includes('"')) return strongMatch(header.trim(), etagOf(stat));
+  return parseDate(header)?.sec === wholeSeconds(stat);
+}
+
+export function preconditionFailed(): ShareError {
+  return new ShareError(412, 'a precondition of the request does not hold');
+}
+
+function listMatches(
+  header: string,
+  etag: string | undefined,
+  same: (a: string, b: string) => boolean,
+): boolean {
+  if (etag === undefined) return false;
+  if (header.trim() === '*') return true;
+  return (header.match(/(?:W\/)?"[^"]*"/g) ?? []).some((candidate) => same(candidate, etag));
+}
+
+function modifiedAfter(date: string | undefined, stat: BigIntStats | undefined): boolean {
+  const seconds = date === undefined ? undefined : parseDate(date)?.sec;
+  return seconds !== undefined && stat !== undefined && wholeSeconds(stat) > seconds;
+}
+
+function wholeSeconds(stat: BigIntStats): number {
+  return toTimespec(stat.mtimeNs).sec;
+}

@@ -1,0 +1,91 @@
+/** From a request to its handler, and from whatever that throws to the answer. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Context } from './context.js';
+import { ClientGoneError, ShareError, statusOf } from './errors.js';
+import { Exchange } from './exchange.js';
+import { handleCopy } from './handlers/copy.js';
+import { handleDelete } from './handlers/delete.js';
+import { handleGet } from './handlers/get.js';
+import { handleMkcol } from './handlers/mkcol.js';
+import { handleMove } from './handlers/move.js';
+import { allowedMethods, handleOptions, READ_METHODS, SERVER } from './handlers/options.js';
+import { handlePropfind } from './handlers/propfind.js';
+import { handleProppatch } from './handlers/proppatch.js';
+import { handlePut } from './handlers/put.js';
+import { formatErrorBody, XML_TYPE } from './multistatus-writer.js';
+
+const HANDLERS: Readonly<Record<string, (exchange: Exchange) => Promise<void> | void>> = {
+  OPTIONS: handleOptions,
+  GET: handleGet,
+  HEAD: handleGet,
+  PROPFIND: handlePropfind,
+  PUT: handlePut,
+  DELETE: handleDelete,
+  MKCOL: handleMkcol,
+  COPY: handleCopy,
+  MOVE: handleMove,
+  PROPPATCH: handleProppatch,
+};
+
+/** Answers one request. Never rejects; the response has ended, or the connection is gone. */
+export async function dispatch(
+  req: IncomingMessage,
+  res: ServerResponse,
+  context: Context,
+): Promise<{ bytesIn: number; bytesOut: number }> {
+  // A write to a connection that has just gone is reported here, too; who writes looks for 'close'.
+  res.on('error', () => undefined);
+  res.setHeader('Server', SERVER);
+  let exchange: Exchange | undefined;
+  try {
+    exchange = new Exchange(req, res, context);
+    await handle(exchange);
+  } catch (error) {
+    answerError(req, res, context, error);
+  }
+  // What is left of a body nobody wanted must go, or the next request never comes.
+  if (!req.complete) req.resume();
+  return { bytesIn: exchange?.bytesIn ?? 0, bytesOut: exchange?.bytesOut ?? 0 };
+}
+
+function handle(exchange: Exchange): Promise<void> | void {
+  const { method, context } = exchange;
+  const handler = Object.hasOwn(HANDLERS, method) ? HANDLERS[method] : undefined;
+  const { readOnly } = context.options;
+  if (!handler) {
+    // LOCK, POST and the like are known but not for any resource here.
+    throw new ShareError(405, `no ${method} here`, {
+      headers: { Allow: allowedMethods(readOnly) },
+    });
+  }
+  if (readOnly && !READ_METHODS.has(method)) throw new ShareError(403, 'shared for reading only');
+  return handler(exchange);
+}
+
+function answerError(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { options: { log } }: Context,
+  error: unknown,
+): void {
+  const gone = error instanceof ClientGoneError || (req.destroyed && !req.complete);
+  const status = statusOf(error);
+  const detail = { method: req.method, target: req.url, error: String(error) };
+  if (!gone && status >= 500) log.warn('a request failed', { ...detail, status });
+  else if (log.enabled('debug')) log.debug('a request was refused', { ...detail, status });
+  // In the middle of a body only a broken connection tells the truth.
+  if (gone || res.headersSent || res.destroyed) {
+    res.destroy();
+    return;
+  }
+  const condition = error instanceof ShareError ? error.condition : undefined;
+  const text = error instanceof ShareError ? error.message : 'the file system refused';
+  const body = condition ? formatErrorBody(condition) : `${text}\n`;
+  const extra = error instanceof ShareError ? error.headers : {};
+  res.writeHead(status, {
+    ...extra,
+    'Content-Type': condition ? XML_TYPE : 'text/plain; charset=utf-8',
+    'Content-Length': Buffer.byteLength(body),
+  });
+  res.end(req.method === 'HEAD' ? undefined : body);
+}

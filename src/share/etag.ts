@@ -1,0 +1,79 @@
+import fs, { type BigIntStats } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Place } from './place.js';
+
+/**
+ * A strong validator: another inode, size, time of modification or time of change is another version. ctime can't be set by anyone,
+ * so a program that restores mtime after a write doesn't hide the write.
+ */
+export function etagOf(stat: BigIntStats): string {
+  const part = (value: bigint): string => value.toString(32);
+  return `"${part(stat.ino)}-${part(stat.size)}-${part(stat.mtimeNs)}-${part(stat.ctimeNs)}"`;
+}
+
+/** How long a version is remembered: many ticks of the coarsest clock that file systems use for ctime (10 ms). */
+const REMEMBERED_MS = 1000;
+/** Longer than any tick. */
+const MAX_TRIES = 50;
+
+/**
+ * Keeps the versions that this server makes distinct within one tick of the file system's clock: a new file may get the inode number
+ * that its predecessor just gave back, with the same size and the same times.
+ */
+export class VersionKeeper {
+  /** Tags given out, oldest first, with the time they may be forgotten. */
+  readonly #recent = new Map<string, number>();
+
+  /** REQUIRES: `place` was just changed by this server. Waits for the next tick where the version has been there before. */
+  async settle(place: Place): Promise<void> {
+    for (let tries = 0; tries < MAX_TRIES && !this.#isNew(place.refresh()); tries++) {
+      await delay(1);
+      this.#touch(place);
+    }
+    if (place.stat) this.#remember(etagOf(place.stat));
+  }
+
+  /** As `settle`, when no wait is needed: true. */
+  settleNow(place: Place): boolean {
+    const stat = place.refresh();
+    if (!this.#isNew(stat)) return false;
+    if (stat) this.#remember(etagOf(stat));
+    return true;
+  }
+
+  #isNew(stat: BigIntStats | undefined): boolean {
+    return !stat || !this.#recent.has(etagOf(stat));
+  }
+
+  /** Sets the mode it has: only ctime moves. */
+  #touch(place: Place): void {
+    const { fd, stat } = place.pin();
+    try {
+      if (!stat.isSymbolicLink()) fs.chmodSync(`/proc/self/fd/${fd}`, Number(stat.mode & 0o7777n));
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  #remember(etag: string): void {
+    const now = performance.now();
+    for (const [old, until] of this.#recent) {
+      if (until > now) break;
+      this.#recent.delete(old);
+    }
+    this.#recent.set(etag, now + REMEMBERED_MS);
+  }
+}
+
+/** RFC 9110 section 8.8.3.2. */
+export function weakMatch(a: string, b: string): boolean {
+  return stripWeak(a) === stripWeak(b);
+}
+
+export function strongMatch(a: string, b: string): boolean {
+  return a === b && !a.startsWith('W/');
+}
+
+function stripWeak(etag: string): string {
+  return etag.startsWith('W/') ? etag.slice(2) : etag;
+}

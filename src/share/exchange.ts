@@ -1,0 +1,131 @@
+/** One request and its response, with what every handler needs: the target, the body within bounds, the answer. */
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Context } from './context.js';
+import { ClientGoneError, ShareError } from './errors.js';
+import { parseTargetPath, type TargetPath } from './target-path.js';
+
+/** Of bodies that are read whole (XML). Ours. */
+const MAX_SMALL_BODY_BYTES = 1024 * 1024;
+/** The whole of such a body must be there by then, however steadily it trickles. Ours. */
+const SMALL_BODY_TIMEOUT_MS = 60_000;
+
+export type Headers = Readonly<OutgoingHttpHeaders>;
+
+export class Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly context: Context;
+  readonly method: string;
+  readonly target: TargetPath;
+  bytesIn = 0;
+  bytesOut = 0;
+
+  constructor(req: IncomingMessage, res: ServerResponse, context: Context) {
+    this.req = req;
+    this.res = res;
+    this.context = context;
+    this.method = req.method ?? '';
+    // The target of "OPTIONS *" is the server as a whole.
+    this.target = parseTargetPath(req.url === '*' ? '/' : (req.url ?? ''));
+  }
+
+  header(name: string): string | undefined {
+    const value = this.req.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  /** Must the change be on disk before it is answered? */
+  get durable(): boolean {
+    return this.context.options.sync || this.header('davport-sync') === '1';
+  }
+
+  get hasBody(): boolean {
+    const length = this.header('content-length');
+    return this.header('transfer-encoding') !== undefined || (length ?? '0') !== '0';
+  }
+
+  /** An empty response, or one of text. */
+  respond(status: number, headers: Headers = {}, body?: string | Buffer): void {
+    const length = body === undefined ? 0 : Buffer.byteLength(body);
+    const bodyless = status === 204 || status === 304;
+    this.res.writeHead(status, bodyless ? headers : { ...headers, 'Content-Length': length });
+    this.bytesOut += length;
+    if (body === undefined || this.method === 'HEAD') this.res.end();
+    else this.res.end(body);
+  }
+
+  /** Hands `chunk` to the connection; waits until it wants more. Throws ClientGoneError when it is gone. */
+  async write(chunk: Buffer): Promise<void> {
+    const { res } = this;
+    this.#checkOpen();
+    this.bytesOut += chunk.length;
+    if (res.write(chunk)) return;
+    await this.context.connections.clientsTurn(this.req.socket, drained(res));
+    this.#checkOpen();
+  }
+
+  #checkOpen(): void {
+    if (!this.res.destroyed) return;
+    throw new ClientGoneError('the connection closed during the response');
+  }
+
+  /** The body piece by piece. Ends only when it came whole; throws ClientGoneError otherwise. */
+  async *chunks(): AsyncGenerator<Buffer, void, undefined> {
+    this.#continue();
+    // An answer must still be possible after an error in the middle, so leaving the loop doesn't destroy the request.
+    const iterator = this.req.iterator({ destroyOnReturn: false });
+    try {
+      for (;;) {
+        const next = await this.#next(iterator);
+        if (next.done === true) break;
+        this.bytesIn += next.value.length;
+        yield next.value;
+      }
+    } finally {
+      await iterator.return?.();
+    }
+    if (!this.req.complete) throw new ClientGoneError('the request was cut short');
+  }
+
+  async #next(iterator: AsyncIterator<Buffer>): Promise<IteratorResult<Buffer>> {
+    try {
+      return await this.context.connections.clientsTurn(this.req.socket, iterator.next());
+    } catch (error) {
+      throw new ClientGoneError('the connection closed during the request', { cause: error });
+    }
+  }
+
+  /** The whole body, of bounded size and time. */
+  async smallBody(): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    let size = 0;
+    const timer = setTimeout(() => this.req.destroy(), SMALL_BODY_TIMEOUT_MS);
+    try {
+      for await (const chunk of this.chunks()) {
+        size += chunk.length;
+        if (size > MAX_SMALL_BODY_BYTES) throw new ShareError(413, 'the body is too large');
+        parts.push(chunk);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** Only now that the body is wanted: an early refusal spares the client from sending it. */
+  #continue(): void {
+    if (/^100-continue$/i.test(this.header('expect') ?? '')) this.res.writeContinue();
+  }
+}
+
+function drained(res: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      res.off('drain', done);
+      res.off('close', done);
+      resolve();
+    };
+    res.on('drain', done);
+    res.on('close', done);
+  });
+}

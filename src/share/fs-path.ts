@@ -1,0 +1,35 @@
+/**
+ * Paths that begin at an open folder instead of at `/`: `/proc/self/fd/N/name` is to the kernel what openat(N, "name") is, so that
+ * nobody can swap a folder on the way for a symbolic link.
+ */
+import { constants } from 'node:fs';
+import { decodeName, encodeName } from '../names.js';
+
+/** Bytes where the name is no UTF-8. */
+export type FsPath = string | Buffer;
+
+/** O_PATH of Linux (the same on all architectures Node runs on); node:constants has it not. */
+const O_PATH = 0x200000;
+const { O_DIRECTORY, O_NOFOLLOW } = constants;
+
+/** A place in the tree, whatever it is, without opening it: pins the inode. */
+export const PIN = O_PATH | O_NOFOLLOW;
+/** A folder to walk on from. ENOTDIR for everything else, a symbolic link included. */
+export const PIN_FOLDER = O_PATH | O_NOFOLLOW | O_DIRECTORY;
+
+/** The open file itself. Symbolic: calls that don't follow links see the link in /proc. */
+export function ofFd(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+/** `name` in the open folder `fd`; the folder itself for ''. */
+export function at(fd: number, name: string): FsPath {
+  if (name === '') return `/proc/self/fd/${fd}/.`;
+  if (name.isWellFormed()) return `/proc/self/fd/${fd}/${name}`;
+  return Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), encodeName(name)]);
+}
+
+/** A name as `readdir` gives it with the encoding latin1: one character per byte, which costs no Buffer per name. */
+export function fromLatin1Name(name: string): string {
+  return /[\x80-\xff]/.test(name) ? decodeName(Buffer.from(name, 'latin1')) : name;
+}

@@ -1,0 +1,82 @@
+import { requireConditions } from '../conditional.js';
+import type { Context } from '../context.js';
+import {
+  checkOverwrite,
+  locateDestination,
+  parseDestination,
+  parseOverwrite,
+  respondFailures,
+} from '../destination.js';
+import { errnoCode, ShareError } from '../errors.js';
+import type { Exchange } from '../exchange.js';
+import { install } from '../install.js';
+import type { Place } from '../place.js';
+import { resourceStates } from '../resource-states.js';
+import { storedHeaders } from '../stored-answer.js';
+import { stageCopy } from '../stage-copy.js';
+import { syncFolder } from '../temp-file.js';
+import { TreeRemoval, type Failure } from '../tree.js';
+
+/** RFC 4918 section 9.9: rename(2), of a link itself. */
+export async function handleMove(exchange: Exchange): Promise<void> {
+  const { context, target } = exchange;
+  if (target.segments.length === 0) throw new ShareError(403, 'MOVE of the root');
+  const depth = exchange.header('depth') ?? 'infinity';
+  const destination = parseDestination(exchange);
+  const overwrite = parseOverwrite(exchange);
+  const from = context.root.locate(target.segments, false);
+  try {
+    const stat = from.existing();
+    if (depth !== 'infinity' && from.kind === 'collection') {
+      throw new ShareError(400, 'MOVE of a collection is of infinite depth');
+    }
+    requireConditions('MOVE', exchange.req.headers, stat, resourceStates(exchange));
+    const to = locateDestination(exchange, destination);
+    try {
+      checkOverwrite(to, overwrite);
+      const created = to.kind === 'missing';
+      const failures = await move(context, from, to, overwrite);
+      if (exchange.durable) await Promise.all([syncFolder(from), syncFolder(to)]);
+      await context.versions.settle(to);
+      if (failures.length > 0) await respondFailures(exchange, target.segments, failures);
+      else exchange.respond(created ? 201 : 204, storedHeaders(to));
+    } finally {
+      to.close();
+    }
+  } finally {
+    from.close();
+  }
+}
+
+async function move(
+  context: Context,
+  from: Place,
+  to: Place,
+  overwrite: boolean,
+): Promise<Failure[]> {
+  try {
+    await install({ context, from: from.path, kind: from.kind, to, overwrite });
+    return [];
+  } catch (error) {
+    // A folder into itself, by a way that the paths don't show.
+    if (errnoCode(error) === 'EINVAL') {
+      throw new ShareError(403, 'the destination is below the source', { cause: error });
+    }
+    if (errnoCode(error) !== 'EXDEV') throw error;
+    return moveAcross(context, from, to, overwrite);
+  }
+}
+
+/** Another file system is mounted in between: a copy, and then the removal. The source stays when not all of it came over. */
+async function moveAcross(
+  context: Context,
+  from: Place,
+  to: Place,
+  overwrite: boolean,
+): Promise<Failure[]> {
+  const failures = await stageCopy({ context, from, to, overwrite, deep: true, durable: true });
+  if (failures.length > 0) return failures;
+  const removal = new TreeRemoval(context);
+  await removal.remove(from.path);
+  return removal.failures;
+}

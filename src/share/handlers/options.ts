@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import type { Exchange } from '../exchange.js';
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+/** Value of Server: how a mount knows that it has our own share before it. */
+export const SERVER = `davport/${version}`;
+
+const READING = ['OPTIONS', 'GET', 'HEAD', 'PROPFIND'];
+const WRITING = ['PUT', 'DELETE', 'MKCOL', 'COPY', 'MOVE', 'PROPPATCH'];
+
+export const READ_METHODS: ReadonlySet<string> = new Set(READING);
+
+/** Compliance class, then our extensions (doc/EXTENSIONS.md). */
+const DAV_READ = '1, <urn:davport:posix>';
+const DAV_WRITE = `${DAV_READ}, <urn:davport:sync>`;
+
+export function allowedMethods(readOnly: boolean): string {
+  return (readOnly ? READING : [...READING, ...WRITING]).join(', ');
+}
+
+/** Says what the server can do; of any path, as clients ask before they know what is there. */
+export function handleOptions(exchange: Exchange): void {
+  const { readOnly } = exchange.context.options;
+  exchange.respond(200, {
+    DAV: readOnly ? DAV_READ : DAV_WRITE,
+    Allow: allowedMethods(readOnly),
+    'MS-Author-Via': 'DAV',
+    'Accept-Ranges': 'bytes',
+  });
+}

@@ -1,0 +1,71 @@
+import { DAV_NS, formatProperty, NAMESPACE_DECLARATIONS } from './live-properties.js';
+import type { PropertyName } from '../webdav/types.js';
+import type { Exchange, Headers } from './exchange.js';
+import { statusLine } from './status-line.js';
+
+const XML_HEAD = '<?xml version="1.0" encoding="utf-8"?>\n';
+export const XML_TYPE = 'application/xml; charset=utf-8';
+/** A document up to this size goes out with its length, a longer one in chunks of about this size. */
+const CHUNK_CHARACTERS = 128 * 1024;
+
+/** Writes a 207 response while it is made: memory doesn't grow with the number of members. */
+export class MultistatusWriter {
+  readonly #exchange: Exchange;
+  readonly #headers: Headers;
+  #pending = `${XML_HEAD}<D:multistatus${NAMESPACE_DECLARATIONS}>\n`;
+  #begun = false;
+
+  constructor(exchange: Exchange, headers: Headers = {}) {
+    this.#exchange = exchange;
+    this.#headers = { 'Content-Type': XML_TYPE, ...headers };
+  }
+
+  /** One whole DAV:response element. A promise only when the client must catch up first. */
+  add(response: string): Promise<void> | undefined {
+    this.#pending += response;
+    return this.#pending.length < CHUNK_CHARACTERS ? undefined : this.#flush();
+  }
+
+  async end(): Promise<void> {
+    this.#pending += '</D:multistatus>\n';
+    if (!this.#begun) {
+      this.#exchange.respond(207, this.#headers, Buffer.from(this.#pending));
+      return;
+    }
+    await this.#flush();
+    this.#exchange.res.end();
+  }
+
+  async #flush(): Promise<void> {
+    const chunk = Buffer.from(this.#pending);
+    this.#pending = '';
+    if (!this.#begun) this.#exchange.res.writeHead(207, this.#headers);
+    this.#begun = true;
+    await this.#exchange.write(chunk);
+  }
+}
+
+export function formatPropstat(status: number, properties: string, error = ''): string {
+  return (
+    `<D:propstat><D:prop>${properties}</D:prop>` +
+    `<D:status>${statusLine(status)}</D:status>${error}</D:propstat>\n`
+  );
+}
+
+/** `href` is percent-encoded: it has no character that XML minds, but an apostrophe. */
+export function formatResponse(href: string, content: string): string {
+  return `<D:response><D:href>${href}</D:href>${content}</D:response>\n`;
+}
+
+export function formatStatusResponse(href: string, status: number): string {
+  return formatResponse(href, `<D:status>${statusLine(status)}</D:status>`);
+}
+
+/** Body that says which condition failed (RFC 4918 section 16). */
+export function formatErrorBody(condition: PropertyName): string {
+  return `${XML_HEAD}<D:error${NAMESPACE_DECLARATIONS}>${formatProperty(condition, '')}</D:error>\n`;
+}
+
+export function davCondition(name: string): PropertyName {
+  return { ns: DAV_NS, name };
+}

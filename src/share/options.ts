@@ -1,0 +1,105 @@
+import type { Duplex } from 'node:stream';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { UsageError } from '../errors.js';
+import { silentLogger, type Logger } from '../log.js';
+import type { SymlinkPolicy } from './root.js';
+
+/**
+ * System calls that node:fs lacks, injected because this layer doesn't load the addon (which has them). None follows a symbolic link
+ * as the last component. Errors carry `code`.
+ */
+export interface AttributeCalls {
+  /** Undefined: no such attribute. */
+  getxattr(path: string | Uint8Array, name: string): Buffer | undefined;
+  setxattr(path: string | Uint8Array, name: string, value: Uint8Array): void;
+  listxattr(path: string | Uint8Array): string[];
+  removexattr(path: string | Uint8Array, name: string): void;
+  /** utimensat(2) with AT_SYMLINK_NOFOLLOW, atime left as it is. Without it times are set to the microsecond below. */
+  setmtime?(path: string | Uint8Array, sec: number, nsec: number): void;
+}
+
+/** One answered request, for an access log. */
+export interface RequestRecord {
+  readonly method: string;
+  /** As it came, encoded. */
+  readonly target: string;
+  /** 0: the client was gone before an answer. */
+  readonly status: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly durationMs: number;
+  readonly userAgent: string;
+}
+
+export interface ShareOptions {
+  /** The folder. No default: what is shared is always said. */
+  readonly root: string;
+  readonly readOnly?: boolean;
+  readonly symlinks?: SymlinkPolicy;
+  readonly log?: Logger;
+  /** Every change is on disk before it is answered, whether the client asks for it or not. */
+  readonly sync?: boolean;
+  /** Without it there are no dead properties. */
+  readonly attributes?: AttributeCalls | undefined;
+  readonly onRequest?: (record: RequestRecord) => void;
+  /** Longest wait for the next byte from or to a client. */
+  readonly stallTimeoutMs?: number;
+  /** Longest wait for (the rest of) a request's head, and longest idle time of a connection. */
+  readonly headTimeoutMs?: number;
+}
+
+export interface ShareStats {
+  readonly requests: number;
+  readonly active: number;
+  readonly connections: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Answers of 500 and above. */
+  readonly failures: number;
+}
+
+export interface Share {
+  /** Canonical path of the shared folder. */
+  readonly root: string;
+  readonly handler: (req: IncomingMessage, res: ServerResponse) => void;
+  /** The stream (of a multiplexer or a socket) becomes an HTTP connection. */
+  attach(stream: Duplex): void;
+  /** Ends all connections, waits for what is being done to end. Idempotent. */
+  close(): Promise<void>;
+  readonly stats: ShareStats;
+  /** Resolves when leftovers of former processes have been looked for everywhere. */
+  readonly swept: Promise<number>;
+}
+
+export interface ResolvedOptions {
+  readonly root: string;
+  readonly readOnly: boolean;
+  readonly symlinks: SymlinkPolicy;
+  readonly log: Logger;
+  readonly sync: boolean;
+  readonly attributes: AttributeCalls | undefined;
+  readonly onRequest: ((record: RequestRecord) => void) | undefined;
+  readonly stallTimeoutMs: number;
+  readonly headTimeoutMs: number;
+}
+
+export const SYMLINK_POLICIES = ['inside', 'hide', 'show'] as const;
+
+export function resolveOptions(options: ShareOptions): ResolvedOptions {
+  const symlinks = options.symlinks ?? 'inside';
+  if (!SYMLINK_POLICIES.includes(symlinks)) {
+    throw new UsageError(`symlinks must be one of ${SYMLINK_POLICIES.join(', ')}`);
+  }
+  if (options.root === '') throw new UsageError('say which folder to share');
+  return {
+    root: options.root,
+    readOnly: options.readOnly ?? false,
+    symlinks,
+    log: options.log ?? silentLogger,
+    sync: options.sync ?? false,
+    attributes: options.attributes,
+    onRequest: options.onRequest,
+    stallTimeoutMs: options.stallTimeoutMs ?? 60_000,
+    headTimeoutMs: options.headTimeoutMs ?? 30_000,
+  };
+}

@@ -1,0 +1,92 @@
+import fs, { type BigIntStats } from 'node:fs';
+import { at, ofFd, PIN, type FsPath } from './fs-path.js';
+import { ShareError } from './errors.js';
+
+export type Kind = 'file' | 'collection' | 'link' | 'special' | 'missing';
+
+export function kindOf(stat: BigIntStats | undefined): Kind {
+  if (!stat) return 'missing';
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'collection';
+  return stat.isSymbolicLink() ? 'link' : 'special';
+}
+
+/**
+ * A name in an open folder, found by `Root.locate`. Owns the folder's descriptor unless it is the root's. The name may come, go and
+ * change its kind at any time; the folder stays the one that was found inside the root.
+ */
+export class Place {
+  readonly parentFd: number;
+  /** '' for a folder that is meant itself (the root). */
+  readonly name: string;
+  readonly path: FsPath;
+  /** As of the last `refresh`; never that of a link's target. */
+  stat: BigIntStats | undefined;
+  #owned: boolean;
+
+  constructor(parentFd: number, name: string, owned: boolean, stat: BigIntStats | undefined) {
+    this.parentFd = parentFd;
+    this.name = name;
+    this.path = at(parentFd, name);
+    this.#owned = owned;
+    this.stat = stat;
+  }
+
+  get kind(): Kind {
+    return kindOf(this.stat);
+  }
+
+  get isRootItself(): boolean {
+    return this.name === '';
+  }
+
+  refresh(): BigIntStats | undefined {
+    this.stat = fs.lstatSync(this.path, { bigint: true, throwIfNoEntry: false });
+    return this.stat;
+  }
+
+  /** The state, where it must be there. */
+  existing(): BigIntStats {
+    if (!this.stat) throw new ShareError(404, 'no such resource');
+    return this.stat;
+  }
+
+  /** Another name in the same folder. */
+  sibling(name: string): FsPath {
+    return at(this.parentFd, name);
+  }
+
+  /**
+   * Opens the regular file for reading. First without touching it (O_PATH), then once it is known to be no FIFO or device:
+   * opening those has effects, and may never return.
+   */
+  openFile(): { fd: number; stat: BigIntStats } {
+    const pin = fs.openSync(this.path, PIN);
+    try {
+      const kind = kindOf(fs.fstatSync(pin, { bigint: true }));
+      if (kind !== 'file') throw new ShareError(403, 'not a regular file');
+      const fd = fs.openSync(ofFd(pin), fs.constants.O_RDONLY);
+      return { fd, stat: fs.fstatSync(fd, { bigint: true }) };
+    } finally {
+      fs.closeSync(pin);
+    }
+  }
+
+  /** Pins what is there now, so that a change of mode or times hits that very inode. The caller closes it. */
+  pin(): { fd: number; stat: BigIntStats } {
+    const fd = fs.openSync(this.path, PIN);
+    try {
+      return { fd, stat: fs.fstatSync(fd, { bigint: true }) };
+    } catch (error) {
+      fs.closeSync(fd);
+      throw error;
+    }
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (!this.#owned) return;
+    this.#owned = false;
+    fs.closeSync(this.parentFd);
+  }
+}

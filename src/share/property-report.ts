@@ -1,0 +1,109 @@
+/** From a PROPFIND request to the DAV:response of each resource. Compiled once per request, run once per member. */
+import { DAVPORT_NS, type PropertyName } from '../webdav/types.js';
+import type { DeadProperties } from './dead-properties.js';
+import {
+  DAV_NS,
+  formatProperty,
+  LIVE_PROPERTIES,
+  liveProperty,
+  tagOf,
+  type Subject,
+} from './live-properties.js';
+import { formatPropstat, formatResponse } from './multistatus-writer.js';
+import type { PropfindRequest } from './propfind-request.js';
+
+/** Whole DAV:response of a resource. */
+export type Report = (href: string, subject: Subject) => string;
+
+/** One named property: its element, or undefined where the resource has it not. */
+interface Column {
+  readonly empty: string;
+  readonly element: (subject: Subject) => string | undefined;
+}
+
+/** `minimal`: leaves out what isn't there (RFC 8144 section 2.1). */
+export function compileReport(
+  request: PropfindRequest,
+  dead: DeadProperties,
+  minimal: boolean,
+): Report {
+  switch (request.kind) {
+    case 'prop':
+      return reportColumns(
+        request.names.map((name) => column(name, dead)),
+        !minimal,
+      );
+    case 'allprop':
+      return reportAll(request.include, dead);
+    case 'propname':
+      return reportNames(dead);
+  }
+}
+
+/** Does the client know what symbolic links are? Then it is shown them instead of what they lead to. */
+export function namesPosix(request: PropfindRequest): boolean {
+  const names = request.kind === 'prop' ? request.names : [];
+  return names.some(({ ns, name }) => ns === DAVPORT_NS && name === 'posix');
+}
+
+function column(property: PropertyName, dead: DeadProperties): Column {
+  const empty = formatProperty(property, '');
+  const live = liveProperty(property);
+  if (live) {
+    const { start, end } = tagOf(property);
+    return {
+      empty,
+      element: (subject) => {
+        const content = live.value(subject);
+        if (content === undefined) return undefined;
+        return content === '' ? empty : `<${start}>${content}</${end}>`;
+      },
+    };
+  }
+  // No file has dead properties in DAV:, so the many names there that we don't know cost no system call.
+  if (property.ns === DAV_NS || !dead.available) return { empty, element: () => undefined };
+  return { empty, element: ({ path }) => dead.get(path, property) };
+}
+
+function reportColumns(columns: readonly Column[], tellMissing: boolean): Report {
+  return (href, subject) => {
+    let found = '';
+    let missing = '';
+    for (const { empty, element } of columns) {
+      const text = element(subject);
+      if (text === undefined) missing += empty;
+      else found += text;
+    }
+    let propstats = '';
+    if (found !== '' || missing === '' || !tellMissing) propstats = formatPropstat(200, found);
+    if (missing !== '' && tellMissing) propstats += formatPropstat(404, missing);
+    return formatResponse(href, propstats);
+  };
+}
+
+function reportAll(include: readonly PropertyName[], dead: DeadProperties): Report {
+  const standard = LIVE_PROPERTIES.filter(
+    (property) => !property.onRequest || include.some((name) => isSame(name, property)),
+  );
+  const columns = standard.map((property) => column(property, dead));
+  return (href, subject) => {
+    const live = columns.map(({ element }) => element(subject) ?? '').join('');
+    const others = dead.list(subject.path).map((name) => dead.get(subject.path, name) ?? '');
+    return formatResponse(href, formatPropstat(200, live + others.join('')));
+  };
+}
+
+function reportNames(dead: DeadProperties): Report {
+  return (href, subject) => {
+    const live = LIVE_PROPERTIES.filter(
+      (property) => property.onRequest || property.value(subject) !== undefined,
+    );
+    const names = [...live, ...dead.list(subject.path)];
+    const elements = names.map((name) => formatProperty(name, '')).join('');
+    return formatResponse(href, formatPropstat(200, elements));
+  };
+}
+
+function isSame(a: PropertyName, b: PropertyName): boolean {
+  return a.ns === b.ns && a.name === b.name;
+}

@@ -1,0 +1,159 @@
+/** The sharing end: one folder as a WebDAV server, on whatever carries a connection. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Connections } from './connections.js';
+import type { Context } from './context.js';
+import { DeadProperties } from './dead-properties.js';
+import { dispatch } from './dispatcher.js';
+import { VersionKeeper } from './etag.js';
+import { resolveOptions, type Share, type ShareOptions, type ShareStats } from './options.js';
+import { Root } from './root.js';
+import { sweep } from './sweep.js';
+import { TempNames } from './temp-names.js';
+
+export type { AttributeCalls, RequestRecord, Share, ShareOptions, ShareStats } from './options.js';
+export type { SymlinkPolicy } from './root.js';
+export { listenHttp, type HttpListener } from './listen-http.js';
+
+/** Request line and fields. Paths are up to 4 KiB, three bytes for one when encoded, twice in a MOVE; ours. */
+const MAX_HEADER_BYTES = 32 * 1024;
+
+/** Rejects with the error of the file system when the folder can't be opened. */
+export function createShare(options: ShareOptions): Promise<Share> {
+  return new Promise((resolve) => {
+    resolve(new FolderShare(options));
+  });
+}
+
+class FolderShare implements Share {
+  readonly swept: Promise<number>;
+  readonly #context: Context;
+  readonly #http: Server;
+  readonly #closing = new AbortController();
+  /** Requests being answered. */
+  readonly #active = new Set<Promise<void>>();
+  readonly #counts = { requests: 0, bytesIn: 0, bytesOut: 0, failures: 0 };
+  #closed: Promise<void> | undefined;
+
+  constructor(given: ShareOptions) {
+    const startedAt = Date.now();
+    const options = resolveOptions(given);
+    this.#context = {
+      options,
+      root: new Root(options.root, options.symlinks),
+      connections: new Connections(options),
+      versions: new VersionKeeper(),
+      tempNames: new TempNames(),
+      deadProperties: new DeadProperties(options.attributes),
+      closing: this.#closing.signal,
+    };
+    this.#http = this.#createHttp();
+    this.swept = options.readOnly ? Promise.resolve(0) : this.#sweep(startedAt);
+  }
+
+  get root(): string {
+    return this.#context.root.path;
+  }
+
+  get stats(): ShareStats {
+    const connections = this.#context.connections.size;
+    return { ...this.#counts, active: this.#active.size, connections };
+  }
+
+  readonly handler = (req: IncomingMessage, res: ServerResponse): void => {
+    const answered = this.#answer(req, res).finally(() => this.#active.delete(answered));
+    this.#active.add(answered);
+  };
+
+  attach(stream: Duplex): void {
+    if (this.#closed) {
+      stream.destroy();
+      return;
+    }
+    // Before node:http adds its own listener: a stream that fails at once must not end the process.
+    stream.on('error', () => undefined);
+    this.#context.connections.add(stream);
+    this.#http.emit('connection', stream);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  #createHttp(): Server {
+    // The time limits of node:http hold for sockets only; `Connections` has them for all streams.
+    const http = createServer(
+      { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: 0, requestTimeout: 0 },
+      this.handler,
+    );
+    http.on('checkContinue', this.handler);
+    http.on('clientError', refuse);
+    return http;
+  }
+
+  async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const began = performance.now();
+    const { connections } = this.#context;
+    connections.begin(req.socket);
+    const { bytesIn, bytesOut } = await dispatch(req, res, this.#context);
+    connections.end(req.socket);
+    this.#counts.requests++;
+    this.#counts.bytesIn += bytesIn;
+    this.#counts.bytesOut += bytesOut;
+    const status = res.headersSent ? res.statusCode : 0;
+    if (status >= 500) this.#counts.failures++;
+    this.#record(req, status, bytesIn, bytesOut, performance.now() - began);
+  }
+
+  #record(
+    req: IncomingMessage,
+    status: number,
+    bytesIn: number,
+    bytesOut: number,
+    durationMs: number,
+  ): void {
+    const { onRequest, log } = this.#context.options;
+    if (!onRequest && !log.enabled('info')) return;
+    const method = req.method ?? '';
+    const target = req.url ?? '';
+    const userAgent = req.headers['user-agent'] ?? '';
+    onRequest?.({ method, target, status, bytesIn, bytesOut, durationMs, userAgent });
+    log.info(`${method} ${target}`, {
+      status,
+      in: bytesIn,
+      out: bytesOut,
+      ms: Math.round(durationMs),
+    });
+  }
+
+  async #sweep(startedAt: number): Promise<number> {
+    try {
+      return await sweep(this.#context, startedAt);
+    } catch (error) {
+      if (!this.#closing.signal.aborted) {
+        this.#context.options.log.warn('could not look for leftovers', { error: String(error) });
+      }
+      return 0;
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new Error('the share is being closed'));
+    this.#context.connections.destroyAll();
+    this.#http.close();
+    await Promise.all([...this.#active, this.swept]);
+    this.#context.root.close();
+  }
+}
+
+/** What is no HTTP gets an answer where one can still be sent. */
+function refuse(error: NodeJS.ErrnoException, stream: Duplex): void {
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : '400 Bad Request';
+  const answer = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+  if (stream.writable && !stream.destroyed) stream.end(answer, () => stream.destroy());
+  else stream.destroy();
+}

@@ -1,0 +1,142 @@
+/**
+ * New content on its way: a file next to its place, which takes the place by one rename when it is whole. Whoever looks sees the
+ * old file or the new one, and a failure leaves nothing behind.
+ */
+import fs from 'node:fs';
+import { promisify } from 'node:util';
+import type { Context } from './context.js';
+import { preconditionFailed } from './conditional.js';
+import { errnoCode } from './errors.js';
+import type { FsPath } from './fs-path.js';
+import { setModificationTime, settableMode, type StoredMetadata } from './metadata.js';
+import type { Place } from './place.js';
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+const fsync = promisify(fs.fsync);
+
+export class TempFile {
+  readonly fd: number;
+  readonly path: FsPath;
+  readonly #name: string;
+  readonly #context: Context;
+  #present = true;
+  #open = true;
+
+  constructor(context: Context, place: Place) {
+    this.#context = context;
+    this.#name = context.tempNames.take();
+    this.path = place.sibling(this.#name);
+    try {
+      // The mode is cut by the umask of the process, as for every new file.
+      this.fd = fs.openSync(this.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666);
+    } catch (error) {
+      context.tempNames.release(this.#name);
+      throw error;
+    }
+  }
+
+  writeNow(data: Uint8Array): void {
+    for (let at = 0; at < data.length;) at += fs.writeSync(this.fd, data, at);
+  }
+
+  /** What the file keeps of the one whose place it takes: permissions, owner where that is possible, dead properties. */
+  inherit(place: Place): void {
+    const { stat } = place;
+    if (!stat?.isFile()) return;
+    const own = fs.fstatSync(this.fd);
+    if (own.uid !== Number(stat.uid) || own.gid !== Number(stat.gid)) this.#takeOwner(place);
+    if ((stat.mode & 0o777n) !== BigInt(own.mode & 0o777)) {
+      fs.fchmodSync(this.fd, Number(stat.mode & 0o777n));
+    }
+    this.#context.deadProperties.copy(place.path, this.path);
+  }
+
+  #takeOwner({ stat }: Place): void {
+    try {
+      if (stat) fs.fchownSync(this.fd, Number(stat.uid), Number(stat.gid));
+    } catch (error) {
+      // Only root may give files away; the content is stored all the same, as by any editor that renames.
+      if (errnoCode(error) !== 'EPERM') throw error;
+    }
+  }
+
+  setMetadata({ mode, mtime }: StoredMetadata): void {
+    if (mode !== undefined) fs.fchmodSync(this.fd, settableMode(mode));
+    if (mtime) {
+      const stat = fs.fstatSync(this.fd, { bigint: true });
+      setModificationTime(this.path, stat, mtime, this.#context.options.attributes);
+    }
+  }
+
+  async sync(): Promise<void> {
+    await fsync(this.fd);
+  }
+
+  /** Takes the place. `exclusively`: only if nothing is there, else ShareError 412. Synchronous: a check right before it holds. */
+  commit(place: Place, exclusively: boolean): void {
+    if (exclusively) this.#link(place);
+    else fs.renameSync(this.path, place.path);
+    this.#present = exclusively && this.#present;
+    this.discard();
+  }
+
+  /** link(2) fails where rename(2) would replace what another program made a moment ago. */
+  #link(place: Place): void {
+    try {
+      fs.linkSync(this.path, place.path);
+    } catch (error) {
+      const code = errnoCode(error);
+      if (code === 'EEXIST') throw preconditionFailed();
+      // A file system without hard links. `place` was found empty in this very turn.
+      if (code !== 'EPERM' && code !== 'EOPNOTSUPP' && code !== 'EMLINK') throw error;
+      fs.renameSync(this.path, place.path);
+      this.#present = false;
+    }
+  }
+
+  /** Idempotent; after `commit` it only tidies up. REQUIRES: no write is pending. */
+  discard(): void {
+    if (this.#open) fs.closeSync(this.fd);
+    this.#open = false;
+    if (this.#present) this.#unlink();
+    this.#present = false;
+    this.#context.tempNames.release(this.#name);
+  }
+
+  #unlink(): void {
+    try {
+      fs.unlinkSync(this.path);
+    } catch (error) {
+      // Gone with its folder.
+      if (errnoCode(error) !== 'ENOENT') throw error;
+    }
+  }
+}
+
+/** Makes content and metadata of a file or folder durable; of a link there is nothing but its name. */
+export async function syncFile(place: Place): Promise<void> {
+  if (place.refresh()?.isFile()) {
+    const { fd } = place.openFile();
+    try {
+      await fsync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  } else if (place.kind === 'collection') {
+    await syncPath(place.path);
+  }
+}
+
+async function syncPath(path: FsPath): Promise<void> {
+  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | O_NOFOLLOW);
+  try {
+    await fsync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Makes a change of names in the folder durable. */
+export async function syncFolder(place: Place): Promise<void> {
+  await syncPath(place.sibling(''));
+}
