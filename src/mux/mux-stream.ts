@@ -64,7 +64,6 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
   #bytesSent = 0;
   #hasReceived = false;
   #activeAtMs = performance.now();
-  #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(owner: StreamOwner, options: StreamOptions) {
     super({
@@ -102,26 +101,6 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     return this.#activeAtMs;
   }
 
-  #markActive(): void {
-    this.#activeAtMs = performance.now();
-    this.#idleTimer?.refresh();
-  }
-
-  /** What node:http ends idle connections with. */
-  setTimeout(ms: number, onTimeout?: () => void): this {
-    clearTimeout(this.#idleTimer);
-    this.#idleTimer = undefined;
-    if (ms > 0 && !this.destroyed) {
-      this.#idleTimer = setTimeout(() => this.emit('timeout'), ms);
-      this.#idleTimer.unref();
-    }
-    if (onTimeout !== undefined) {
-      if (ms > 0) this.once('timeout', onTimeout);
-      else this.off('timeout', onTimeout);
-    }
-    return this;
-  }
-
   /** Whether any payload has arrived. */
   get hasReceived(): boolean {
     return this.#hasReceived;
@@ -132,7 +111,7 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
   receive(piece: Buffer): void {
     if (this.destroyed || this.#peerEnded) return;
     this.#hasReceived = true;
-    this.#markActive();
+    this.#activeAtMs = performance.now();
     if (this.#wanted && this.#incoming.empty) this.#wanted = this.push(piece);
     else this.#incoming.add(piece);
   }
@@ -251,7 +230,7 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     }
     this.#outgoingBytes -= size;
     this.#bytesSent += size;
-    this.#markActive();
+    this.#activeAtMs = performance.now();
     return size;
   }
 
@@ -278,7 +257,6 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     const peerKnows = this.#endSendsFrame || this.#bytesSent > 0;
     this.#dropOutgoing();
     this.#incoming.clear();
-    clearTimeout(this.#idleTimer);
     const onHanded = this.#onHanded;
     this.#onHanded = undefined;
     onHanded?.(error ?? new StreamResetError('the stream was destroyed'));

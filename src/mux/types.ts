@@ -39,8 +39,6 @@ export interface MuxStream extends Duplex {
   readonly clientId: bigint;
   /** Bytes handed to the channel so far on this id: 0 means that the peer can't have seen anything. */
   readonly bytesSent: number;
-  /** As net.Socket: emits 'timeout' after `ms` without a byte either way; 0 stops that. */
-  setTimeout(ms: number, onTimeout?: () => void): this;
 }
 
 export interface MuxStats {
