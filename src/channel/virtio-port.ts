@@ -83,12 +83,18 @@ export class VirtioPortChannel implements Channel {
       this.#closedAtMs = performance.now();
       throw signal.reason;
     }
-    this.#session = new VirtioSession(this.address, io, sink, () => {
+    const session = new VirtioSession(this.address, io, sink, () => {
       this.#session = undefined;
       this.#closedAtMs = performance.now();
     });
-    this.#session.start();
-    return this.#session;
+    try {
+      session.start();
+    } catch (error) {
+      io.close();
+      throw await this.#openError(error);
+    }
+    this.#session = session;
+    return session;
   }
 
   /** Opens the device; waits for it when it was unplugged. */
