@@ -125,6 +125,8 @@ class MuxTransport implements Transport {
     this.#busy.delete(lane);
     lane.exchange = undefined;
     if (clean && this.#idle.length < MAX_IDLE_LANES) {
+      // Before undici does it with an error, whose stack node would format: that costs more than the rest of the request.
+      lane.stream?.destroy();
       this.#idle.push(lane);
       return;
     }

@@ -18,9 +18,9 @@ export class ProfileKeeper {
 
   constructor(context: Pick<DavContext, 'http' | 'log'>) {
     this.#context = context;
-    this.#unsubscribe = context.http.onConnectedChange(() => {
-      this.#fresh = false;
-      this.#asking = undefined;
+    // An OPTIONS that is under way when the session ends is answered by the next one: it stays good.
+    this.#unsubscribe = context.http.onConnectedChange((connected) => {
+      if (!connected) this.#fresh = false;
     });
   }
 
@@ -41,22 +41,19 @@ export class ProfileKeeper {
 
   /** Without the signal of who asks first: others wait for the same answer. */
   #ask(): Promise<ServerProfile> {
-    const asking = options(this.#context).then(
+    return options(this.#context).then(
       (profile) => {
-        this.#take(profile, asking);
+        this.#take(profile);
         return profile;
       },
       (error: unknown) => {
-        if (this.#asking === asking) this.#asking = undefined;
+        this.#asking = undefined;
         throw error;
       },
     );
-    return asking;
   }
 
-  /** An answer that a reconnect has overtaken is used by who waits for it, but not kept as fresh. */
-  #take(profile: ServerProfile, asking: Promise<ServerProfile>): void {
-    if (this.#asking !== asking) return;
+  #take(profile: ServerProfile): void {
     this.#asking = undefined;
     if (this.#known !== undefined && this.#known.name !== profile.name) {
       const { log } = this.#context;
