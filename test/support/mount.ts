@@ -48,14 +48,13 @@ function forceUnmount(dir: string): void {
   }
 }
 
-/** A mount is up when it is listed and, where the process died instead, fails with the reason it printed. */
-async function waitMounted(dir: string, server: Background, before: number): Promise<void> {
+/** It says so itself; a look at mountinfo alone cannot tell a new mount from the dead one that it takes over. */
+async function waitMounted(dir: string, server: Background): Promise<void> {
   await waitUntil(
     `mount of ${dir}`,
     () => {
-      if (!server.running) throw new Error(`davport ended at once:\n${server.log()}`);
-      const mounts = mountsAt(dir);
-      return mounts.length > 0 && mounts.at(-1)!.minor !== before;
+      if (!server.running) throw new Error('davport ended at once');
+      return server.log().includes(`is mounted at ${dir}`) && mountsAt(dir).length > 0;
     },
     15_000,
   ).catch((error: unknown) => {
@@ -75,9 +74,8 @@ export async function mountDavport(given: MountOptions): Promise<Mount> {
   const logs: string[] = [];
   let server: Background;
   const start = async (): Promise<void> => {
-    const before = mountsAt(dir).at(-1)?.minor ?? -1;
     server = startDavport(args, env);
-    await waitMounted(dir, server, before);
+    await waitMounted(dir, server);
   };
   const discard = async (): Promise<void> => {
     forceUnmount(dir);
