@@ -8,11 +8,13 @@ import type {
 } from './content.js';
 import { Conflict, type UploadJob } from './upload/job.js';
 import { keepContent, keepPart } from './upload/conflict-copy.js';
+import { Leftovers } from './upload/leftovers.js';
 import { uploadDirect } from './upload/direct-upload.js';
 import { uploadByPart } from './upload/part-upload.js';
 
 export function createUploader(options: Pick<DataOptions, 'client' | 'log'>): Uploader {
   const { client, log } = options;
+  const leftovers = new Leftovers(client);
   return {
     async upload(
       target: UploadTarget,
@@ -20,12 +22,14 @@ export function createUploader(options: Pick<DataOptions, 'client' | 'log'>): Up
       signal: AbortSignal,
     ): Promise<UploadResult> {
       const profile = client.knownProfile ?? (await client.profile({ signal }));
-      const job: UploadJob = { client, log, profile, target, content, signal };
+      const job: UploadJob = { client, log, profile, target, content, signal, leftovers };
       const direct = profile.putReturnsResource || (profile.atomicPut && profile.conditionalPut);
       if (direct) return { resource: await directOrCopy(job) };
       const keep = (part: { path: string }, conflict: Conflict) =>
         keepPart(job, part.path, conflict);
-      return { resource: await uploadByPart(job, keep) };
+      const resource = await uploadByPart(job, keep);
+      leftovers.sweep();
+      return { resource };
     },
   };
 }

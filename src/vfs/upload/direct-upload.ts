@@ -8,6 +8,7 @@ import {
   explainRefusal,
   holdsContent,
   isExpected,
+  isLost,
   preconditionOf,
   statOrAbsent,
   type UploadJob,
@@ -58,8 +59,7 @@ async function putOnce(job: UploadJob, precondition: Precondition | undefined): 
   } catch (error) {
     signal.throwIfAborted();
     const refused = error instanceof DavError && error.status === 412;
-    const lost = error instanceof HttpError && !error.unsent && error.code !== 'HTTP_CLOSED';
-    if (refused || lost) return { failure: error };
+    if (refused || (isLost(error) && !error.unsent)) return { failure: error };
     throw await explainRefusal(job, error);
   }
   const stored = await statOrAbsent(job, path);

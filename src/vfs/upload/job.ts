@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { HttpBody } from '../../http/types.js';
+import { HttpError, type HttpBody } from '../../http/types.js';
 import type { Logger } from '../../log.js';
 import {
   DavError,
@@ -10,6 +10,7 @@ import {
 } from '../../webdav/types.js';
 import type { StagingSnapshot, UploadTarget } from '../content.js';
 import { FsError } from '../filesystem.js';
+import type { Leftovers } from './leftovers.js';
 import { sameVersion } from '../reader/versions.js';
 
 /** Content that is sent from memory instead of piece by piece. */
@@ -23,6 +24,7 @@ export interface UploadJob {
   readonly target: UploadTarget;
   readonly content: StagingSnapshot;
   readonly signal: AbortSignal;
+  readonly leftovers: Leftovers;
 }
 
 /** The peer has another version than the one expected; `current` undefined: nothing. */
@@ -108,4 +110,14 @@ export async function holdsContent(
   const ours = createHash('sha256');
   for await (const piece of job.content.open()) ours.update(piece);
   return ours.digest().equals(theirs.digest());
+}
+
+/**
+ * The answer got lost while the peer may be there: worth a look at what it did. After a deadline or with the peer out of reach every
+ * further request would only make the caller wait longer.
+ */
+export function isLost(error: unknown): error is HttpError {
+  return (
+    error instanceof HttpError && (error.code === 'HTTP_LOST' || error.code === 'HTTP_PROTOCOL')
+  );
 }

@@ -3,7 +3,6 @@
  * nothing is known. The target is old or new at every moment.
  */
 import { randomBytes } from 'node:crypto';
-import { HttpError } from '../../http/types.js';
 import { uploadName } from '../../webdav/hidden-names.js';
 import { DavError, type Resource } from '../../webdav/types.js';
 import { FsError } from '../filesystem.js';
@@ -14,6 +13,7 @@ import {
   explainRefusal,
   holdsContent,
   isExpected,
+  isLost,
   parentOf,
   statOrAbsent,
   type UploadJob,
@@ -21,11 +21,6 @@ import {
 import { storePosix } from './posix.js';
 
 const MAX_ATTEMPTS = 3;
-/** For removing what is left of a failed upload, when the caller waits no more. */
-const CLEANUP_MS = 10_000;
-/** phodav commits what it has of a PUT that is given up, maybe after the DELETE. */
-const CLEANUP_AGAIN_MS = 1000;
-
 /** A complete upload under its hidden name. */
 export interface Part {
   readonly path: string;
@@ -40,16 +35,22 @@ export async function uploadByPart(
   const part = await sendPart(job);
   try {
     const { resource, moved } = await replaceTarget(job, part);
-    if (!moved) await removePart(job, part.path);
+    if (!moved) await job.leftovers.remove(part.path);
     return resource;
   } catch (error) {
-    try {
-      if (error instanceof Conflict) return await onConflict(part, error);
-      throw error;
-    } finally {
-      await removePart(job, part.path);
-    }
+    const failure = error instanceof Conflict ? await onConflict(part, error).catch(same) : error;
+    await cleanUp(job, part.path, failure);
+    throw failure;
   }
+}
+
+const same = (error: unknown): unknown => error;
+
+/** A caller whose peer doesn't answer, or who was interrupted, is not kept waiting. */
+async function cleanUp(job: UploadJob, path: string, failure: unknown): Promise<void> {
+  const answered = failure instanceof DavError || failure instanceof FsError;
+  if (answered && !job.signal.aborted) await job.leftovers.remove(path);
+  else job.leftovers.removeSoon(path);
 }
 
 /** Sends the content and sees to it that all of it arrived. */
@@ -70,22 +71,29 @@ export async function sendPart(job: UploadJob): Promise<Part> {
     } catch (error) {
       failure = error;
     }
-    const accepted = await lostButStored(job, path, failure);
-    if (accepted) return accepted;
-    await removePart(job, path);
+    const stored = await storedAfterAll(job, path, failure);
+    if (stored) return stored;
+    await cleanUp(job, path, failure);
     signal.throwIfAborted();
-    const again = failure instanceof FsError || (failure instanceof HttpError && isLost(failure));
+    const again = failure instanceof FsError || isLost(failure);
     if (!again || attempt === MAX_ATTEMPTS) throw await explainRefusal(job, failure);
   }
 }
 
-async function lostButStored(
+/** The PUT whose answer was lost, if it was stored whole. Fails as the PUT did when the peer can't be asked. */
+async function storedAfterAll(
   job: UploadJob,
   path: string,
   failure: unknown,
 ): Promise<Part | undefined> {
-  if (!(failure instanceof HttpError) || !isLost(failure) || job.signal.aborted) return undefined;
-  const resource = await statOrAbsent(job, path).catch(() => undefined);
+  if (!isLost(failure) || job.signal.aborted) return undefined;
+  let resource: Resource | undefined;
+  try {
+    resource = await statOrAbsent(job, path);
+  } catch {
+    job.leftovers.removeSoon(path);
+    throw failure;
+  }
   return resource?.size === job.content.size ? { path, resource } : undefined;
 }
 
@@ -125,8 +133,7 @@ async function replaceTarget(job: UploadJob, part: Part): Promise<Replaced> {
 
 /** Lost, or refused because of the target; which of both, the next look at the target tells. */
 function mayRepeat(error: unknown): boolean {
-  if (error instanceof HttpError) return isLost(error);
-  return error instanceof DavError && error.status === 412;
+  return isLost(error) || (error instanceof DavError && error.status === 412);
 }
 
 /** The target right before the MOVE; not asked for where MOVE itself refuses to replace. */
@@ -153,21 +160,4 @@ function withMode(job: UploadJob, current: Resource | undefined): UploadJob {
   const mode = job.target.posix?.mode ?? current?.posix?.mode;
   if (mode === undefined || job.target.posix?.mode !== undefined) return job;
   return { ...job, target: { ...job.target, posix: { ...job.target.posix, mode } } };
-}
-
-/** Best effort: hidden names show in no listing, and the error at hand matters more. */
-async function removePart(job: UploadJob, path: string): Promise<void> {
-  const remove = (): Promise<void> =>
-    job.client.remove(path, { signal: AbortSignal.timeout(CLEANUP_MS) }).catch((error: unknown) => {
-      if (error instanceof DavError && error.status === 404) return;
-      job.log.debug('upload leftover not removed', { path, reason: (error as Error).message });
-    });
-  if (!job.signal.aborted) return remove();
-  // The caller was interrupted and is not kept waiting.
-  void remove();
-  setTimeout(() => void remove(), CLEANUP_AGAIN_MS).unref();
-}
-
-function isLost(error: HttpError): boolean {
-  return error.code !== 'HTTP_CLOSED' && error.code !== 'HTTP_UNREACHABLE';
 }
