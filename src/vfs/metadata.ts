@@ -148,7 +148,8 @@ export class Metadata {
       const posix: PosixProperty = {
         ...pick('mode', mode === undefined ? resource.posix?.mode : typeOf(resource) | mode),
         ...pick('mtime', mtime ?? resource.posix?.mtime),
-        ...pick('etag', profile.livePosix ? undefined : resource.etag),
+        // A folder's ETag goes with what is in it, on phodav some time after the answer: what is said of a folder is said of all versions.
+        ...pick('etag', profile.livePosix || node.isDirectory ? undefined : resource.etag),
       };
       changes.push({ ns: DAVPORT_NS, name: 'posix', value: formatPosixProperty(posix) });
     }
