@@ -1,6 +1,7 @@
 import type { Connections } from './connections.js';
 import type { DeadProperties } from './dead-properties.js';
 import type { VersionKeeper } from './etag.js';
+import type { NameLocks } from './name-locks.js';
 import type { ResolvedOptions } from './options.js';
 import type { Root } from './root.js';
 import type { TempNames } from './temp-names.js';
@@ -12,6 +13,7 @@ export interface Context {
   readonly connections: Connections;
   readonly versions: VersionKeeper;
   readonly tempNames: TempNames;
+  readonly nameLocks: NameLocks;
   readonly deadProperties: DeadProperties;
   /** Aborted when the share closes: long work stops at its next step. */
   readonly closing: AbortSignal;

@@ -1,11 +1,14 @@
 /** How a file or tree takes a place that may be taken (RFC 4918 sections 9.8.4 and 9.9.3): by renames, so that nothing is half there. */
 import fs from 'node:fs';
+import { promisify } from 'node:util';
 import type { Context } from './context.js';
 import { preconditionFailed } from './conditional.js';
 import { errnoCode } from './errors.js';
 import type { FsPath } from './fs-path.js';
 import type { Kind, Place } from './place.js';
 import { TreeRemoval } from './tree.js';
+
+const rename = promisify(fs.rename);
 
 export interface Installation {
   readonly context: Context;
@@ -16,7 +19,7 @@ export interface Installation {
 }
 
 /**
- * Renames `from` to `to`. REQUIRES: `to` was refreshed in this turn of the loop, and is missing unless `overwrite`. Everything that
+ * Renames `from` to `to`. REQUIRES: the name is free (`NameLocks`), `to` was refreshed in this turn of the loop, and is missing unless `overwrite`. Everything that
  * is seen by others happens before the promise; after it, what was replaced has been removed.
  */
 export async function install(installation: Installation): Promise<void> {
@@ -27,7 +30,7 @@ export async function install(installation: Installation): Promise<void> {
     return;
   }
   if (kind !== 'collection' && to.kind !== 'collection') {
-    fs.renameSync(from, to.path);
+    await context.nameLocks.hold(to, () => rename(from, to.path));
     return;
   }
   await replaceTree(context, from, to);

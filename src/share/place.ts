@@ -23,6 +23,7 @@ export class Place {
   /** As of the last `refresh`; never that of a link's target. */
   stat: BigIntStats | undefined;
   #owned: boolean;
+  #parent: BigIntStats | undefined;
 
   constructor(parentFd: number, name: string, owned: boolean, stat: BigIntStats | undefined) {
     this.parentFd = parentFd;
@@ -36,8 +37,9 @@ export class Place {
     return kindOf(this.stat);
   }
 
-  get isRootItself(): boolean {
-    return this.name === '';
+  /** The same for the same folder by whatever path it was found. */
+  parentIdentity(): { dev: bigint; ino: bigint } {
+    return (this.#parent ??= fs.fstatSync(this.parentFd, { bigint: true }));
   }
 
   refresh(): BigIntStats | undefined {

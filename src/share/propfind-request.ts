@@ -15,6 +15,23 @@ const MAX_NAMES = 500;
 /** An empty body asks for all properties (section 9.1). */
 export function parsePropfind(body: Buffer): PropfindRequest {
   if (body.length === 0) return { kind: 'allprop', include: [] };
+  if (body.length > MAX_REMEMBERED_BYTES) return readPropfind(body);
+  const key = body.toString('latin1');
+  let request = remembered.get(key);
+  if (!request) {
+    request = readPropfind(body);
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+    remembered.set(key, request);
+  }
+  return request;
+}
+
+/** A client asks with the same few bodies again and again, and parsing one costs as much as the rest of a small request. */
+const remembered = new Map<string, PropfindRequest>();
+const MAX_REMEMBERED = 32;
+const MAX_REMEMBERED_BYTES = 4096;
+
+function readPropfind(body: Buffer): PropfindRequest {
   const root = parseXml(body);
   if (!isElement(root, DAV_NS, 'propfind')) throw new ShareError(400, 'the body is no propfind');
   const find = (name: string): XmlElement | undefined =>

@@ -6,6 +6,7 @@ import type { Context } from './context.js';
 import { DeadProperties } from './dead-properties.js';
 import { dispatch } from './dispatcher.js';
 import { VersionKeeper } from './etag.js';
+import { NameLocks } from './name-locks.js';
 import { resolveOptions, type Share, type ShareOptions, type ShareStats } from './options.js';
 import { Root } from './root.js';
 import { sweep } from './sweep.js';
@@ -44,6 +45,7 @@ class FolderShare implements Share {
       connections: new Connections(options),
       versions: new VersionKeeper(),
       tempNames: new TempNames(),
+      nameLocks: new NameLocks(),
       deadProperties: new DeadProperties(options.attributes),
       closing: this.#closing.signal,
     };

@@ -21,6 +21,7 @@ export async function stageCopy(copy: StagedCopy): Promise<Failure[]> {
   const work = new TreeCopy(context, durable);
   try {
     await work.copy(from.path, staged, deep);
+    await context.nameLocks.free(to);
     to.refresh();
     checkOverwrite(to, overwrite);
     await install({ context, from: staged, kind: from.kind, to, overwrite });

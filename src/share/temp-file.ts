@@ -13,6 +13,7 @@ import type { Place } from './place.js';
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 const fsync = promisify(fs.fsync);
+const rename = promisify(fs.rename);
 
 export class TempFile {
   readonly fd: number;
@@ -72,11 +73,20 @@ export class TempFile {
     await fsync(this.fd);
   }
 
-  /** Takes the place. `exclusively`: only if nothing is there, else ShareError 412. Synchronous: a check right before it holds. */
-  commit(place: Place, exclusively: boolean): void {
-    if (exclusively) this.#link(place);
-    else fs.renameSync(this.path, place.path);
-    this.#present = exclusively && this.#present;
+  /**
+   * Takes the place, whose name is free (`NameLocks`) and was checked in this turn of the loop. `exclusively`: only if nothing is
+   * there, else ShareError 412.
+   */
+  async commit(place: Place, exclusively: boolean): Promise<void> {
+    if (exclusively) {
+      this.#link(place);
+    } else if (place.kind === 'missing') {
+      fs.renameSync(this.path, place.path);
+      this.#present = false;
+    } else {
+      await this.#context.nameLocks.hold(place, () => rename(this.path, place.path));
+      this.#present = false;
+    }
     this.discard();
   }
 

@@ -1,5 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { uploadName } from '../webdav/hidden-names.js';
+
+const NAME_BYTES = 8;
+const POOL_BYTES = 1024;
 
 /**
  * Names of what this process is writing just now, next to where it will be. They are random and used once; while in use, they are
@@ -7,11 +10,23 @@ import { uploadName } from '../webdav/hidden-names.js';
  */
 export class TempNames {
   readonly #active = new Set<string>();
+  readonly #pool = Buffer.alloc(POOL_BYTES);
+  #used = POOL_BYTES;
 
   take(): string {
-    const name = uploadName(randomBytes(8));
+    const name = uploadName(this.#random());
     this.#active.add(name);
     return name;
+  }
+
+  /** From a pool: one call for many names. */
+  #random(): Uint8Array {
+    if (this.#used === POOL_BYTES) {
+      randomFillSync(this.#pool);
+      this.#used = 0;
+    }
+    this.#used += NAME_BYTES;
+    return this.#pool.subarray(this.#used - NAME_BYTES, this.#used);
   }
 
   release(name: string): void {

@@ -21,6 +21,15 @@ const COPY_CHUNK_BYTES = 256 * 1024;
 
 const copyFile = promisify(fs.copyFile);
 const fsync = promisify(fs.fsync);
+const unlink = promisify(fs.unlink);
+
+/** To free the blocks of a long file takes long, and must not hold the event loop. Anything shorter isn't worth a thread. */
+const LONG_FILE_BYTES = 16 * 1024 * 1024;
+
+export async function removeFile(path: FsPath, stat: BigIntStats): Promise<void> {
+  if (stat.size < LONG_FILE_BYTES) fs.unlinkSync(path);
+  else await unlink(path);
+}
 
 export class TreeRemoval {
   readonly failures: Failure[] = [];
@@ -34,7 +43,7 @@ export class TreeRemoval {
   /** Removes what `path` names, and everything below when it is a folder. What fails is in `failures`. */
   async remove(path: FsPath, names: readonly string[] = []): Promise<void> {
     try {
-      if (this.#removeOne(path)) return;
+      if (await this.#removeOne(path)) return;
       for (let pass = 1; ; pass++) {
         const failed = this.failures.length;
         await this.#empty(path, names);
@@ -50,10 +59,10 @@ export class TreeRemoval {
   }
 
   /** False for a folder with members. */
-  #removeOne(path: FsPath): boolean {
-    const stat = fs.lstatSync(path, { throwIfNoEntry: false });
+  async #removeOne(path: FsPath): Promise<boolean> {
+    const stat = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
     if (stat?.isDirectory()) return this.#removeFolder(path, true);
-    if (stat) fs.unlinkSync(path);
+    if (stat) await removeFile(path, stat);
     return true;
   }
 

@@ -6,7 +6,7 @@ import type { Exchange } from '../exchange.js';
 import { DAVPORT_NS } from '../../webdav/types.js';
 import { resourceStates } from '../resource-states.js';
 import { syncFolder } from '../temp-file.js';
-import { TreeRemoval } from '../tree.js';
+import { removeFile, TreeRemoval } from '../tree.js';
 import type { Place } from '../place.js';
 
 /** RFC 4918 section 9.6. A link is removed, never what it leads to. */
@@ -15,6 +15,8 @@ export async function handleDelete(exchange: Exchange): Promise<void> {
   if (target.segments.length === 0) throw new ShareError(403, 'DELETE of the root');
   const place = context.root.locate(target.segments, false);
   try {
+    await context.nameLocks.free(place);
+    place.refresh();
     const stat = place.existing();
     requireConditions('DELETE', exchange.req.headers, stat, resourceStates(exchange));
     const failures = await remove(exchange, place);
@@ -28,7 +30,7 @@ export async function handleDelete(exchange: Exchange): Promise<void> {
 
 async function remove(exchange: Exchange, place: Place): Promise<TreeRemoval['failures']> {
   if (place.kind !== 'collection') {
-    fs.unlinkSync(place.path);
+    await removeFile(place.path, place.existing());
     return [];
   }
   if (exchange.header('depth') === '0') {

@@ -26,13 +26,17 @@ export async function handleMove(exchange: Exchange): Promise<void> {
   const overwrite = parseOverwrite(exchange);
   const from = context.root.locate(target.segments, false);
   try {
-    const stat = from.existing();
+    from.existing();
     if (depth !== 'infinity' && from.kind === 'collection') {
       throw new ShareError(400, 'MOVE of a collection is of infinite depth');
     }
-    requireConditions('MOVE', exchange.req.headers, stat, resourceStates(exchange));
     const to = locateDestination(exchange, destination);
     try {
+      await context.nameLocks.free(from);
+      await context.nameLocks.free(to);
+      from.refresh();
+      to.refresh();
+      requireConditions('MOVE', exchange.req.headers, from.existing(), resourceStates(exchange));
       checkOverwrite(to, overwrite);
       const created = to.kind === 'missing';
       const failures = await move(context, from, to, overwrite);

@@ -24,6 +24,8 @@ export async function handleProppatch(exchange: Exchange): Promise<void> {
   const meansLinks = instructions.some(({ ns, name }) => ns === DAVPORT_NS && name === 'posix');
   const place = context.root.locate(target.segments, !meansLinks || target.trailingSlash);
   try {
+    await context.nameLocks.free(place);
+    place.refresh();
     const stat = place.existing();
     if (place.kind === 'special' || (place.kind === 'link' && !meansLinks)) {
       throw new ShareError(403, 'neither file nor collection');

@@ -64,12 +64,13 @@ async function store(exchange: Exchange, place: Place, metadata: StoredMetadata)
       dress(file, place, metadata);
       await file.sync();
     }
+    await context.nameLocks.free(place);
     // From here to the commit in one turn of the loop: no other request comes between check and change.
     place.refresh();
     checkTarget(exchange, place);
     if (!durable) dress(file, place, metadata);
     const created = place.kind === 'missing';
-    file.commit(place, created && exchange.header('if-none-match') !== undefined);
+    await file.commit(place, created && exchange.header('if-none-match') !== undefined);
     if (durable) await syncFolder(place);
     return created;
   } finally {
