@@ -2,7 +2,6 @@ import {
   FUSE_KERNEL_MINOR_VERSION,
   FUSE_KERNEL_VERSION,
   INIT_IN,
-  INIT_IN_OLD_BYTES,
   INIT_OUT,
   INIT_OUT_BYTES,
   OLDEST_MINOR_VERSION,
@@ -47,12 +46,13 @@ export function answerInit(input: MessageReader): InitAnswer {
   if (major < FUSE_KERNEL_VERSION || minor < OLDEST_MINOR_VERSION) {
     return { kind: 'too-old', version: `${major}.${minor}` };
   }
-  const offeredLow = input.bodyBytes >= INIT_IN_OLD_BYTES ? input.u32(at.flags) : 0;
-  const extended = bit(offeredLow, WANTED_INIT_FLAGS.INIT_EXT) && input.bodyBytes >= INIT_IN.bytes;
-  const offered = offeredLow + (extended ? input.u32(at.flags2) * HIGH_BIT : 0);
+  const low = input.u32(at.flags);
+  const extended = bit(low, WANTED_INIT_FLAGS.INIT_EXT) && input.bodyBytes >= INIT_IN.bytes;
+  const high = extended ? input.u32(at.flags2) : 0;
   const flags = new Set<InitFlag>();
   for (const [name, position] of Object.entries(WANTED_INIT_FLAGS)) {
-    if (bit(offered, position)) flags.add(name as InitFlag);
+    const offered = position < 32 ? bit(low, position) : bit(high, position - 32);
+    if (offered) flags.add(name as InitFlag);
   }
   const maxWriteBytes = flags.has('MAX_PAGES') ? MAX_WRITE_BYTES : OLD_MAX_WRITE_BYTES;
   const negotiated = {
@@ -88,7 +88,6 @@ function versionOnly(): Buffer {
   return out.bytes;
 }
 
-/** Bit `position` of a word of up to 53 bits. */
 function bit(word: number, position: number): boolean {
-  return Math.floor(word / 2 ** position) % 2 === 1;
+  return ((word >>> position) & 1) === 1;
 }
