@@ -3,7 +3,7 @@ import { DavError, type GetResult, type Resource, type ServerProfile } from '../
 import type { ContentReader, DataOptions, FileVersion } from '../content.js';
 import { FsError } from '../filesystem.js';
 import { ContentSource } from './content-source.js';
-import { readerFor, SMALL_FILE_BYTES } from './reader-for.js';
+import { isSmall, readerFor } from './reader-for.js';
 import { SegmentReader } from './segment-reader.js';
 import { versionOf, versionOfHead } from './versions.js';
 
@@ -117,17 +117,17 @@ class Opening implements BodySink {
   }
 
   #range(): { start?: number; end?: number } {
-    if (this.#known.size <= SMALL_FILE_BYTES || !this.#profile.cheapRanges) return {};
+    if (!this.#profile.cheapRanges || isSmall(this.#known.size, this.#profile)) return {};
     return { start: 0, end: FIRST_WINDOW_BYTES };
   }
 
   /** The request is on its way for `end` bytes (undefined: all); makes the reader that takes them. */
   #onHead(head: GetResult, end: number | undefined, done: Promise<unknown>): OpenedContent {
     const version = versionOfHead(head, this.#known);
-    const wasSmall = this.#known.size <= SMALL_FILE_BYTES;
-    const isSmall = version.size <= SMALL_FILE_BYTES;
     // A whole-file answer fits any reader but the one of windows; a window's answer fits no other.
-    if (wasSmall !== isSmall && this.#profile.cheapRanges) throw new OtherSize(version);
+    const windows = (size: number): boolean =>
+      this.#profile.cheapRanges && !isSmall(size, this.#profile);
+    if (windows(this.#known.size) !== windows(version.size)) throw new OtherSize(version);
 
     const { client, log } = this.#options;
     const source = new ContentSource(client, log, this.#path, version);

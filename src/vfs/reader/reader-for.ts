@@ -6,8 +6,14 @@ import { WholePlan, WindowPlan } from './read-plan.js';
 import { SegmentReader } from './segment-reader.js';
 import { SpoolReader } from './spool-reader.js';
 
-/** Up to here a file is one request and stays in memory. */
-export const SMALL_FILE_BYTES = 1024 * 1024;
+/** Up to here a file is one request and stays in memory while there is room … */
+const SMALL_BYTES = 1024 * 1024;
+/** … and up to here where the alternative is a file in cache_dir. */
+const SMALL_BYTES_WITHOUT_RANGES = 8 * 1024 * 1024;
+
+export function isSmall(size: number, profile: ServerProfile): boolean {
+  return size <= (profile.cheapRanges ? SMALL_BYTES : SMALL_BYTES_WITHOUT_RANGES);
+}
 
 export function readerFor(
   source: ContentSource,
@@ -16,7 +22,7 @@ export function readerFor(
 ): SegmentReader | SpoolReader {
   const { size } = source.version;
   const budget = budgetOf(options.client, options.readAheadBytes);
-  if (size <= SMALL_FILE_BYTES) return new SegmentReader(source, budget, new WholePlan(size));
+  if (isSmall(size, profile)) return new SegmentReader(source, budget, new WholePlan(size));
   if (!profile.cheapRanges) return new SpoolReader(source, options.cacheDir);
   return new SegmentReader(source, budget, new WindowPlan(size, options.readAheadBytes / 2));
 }

@@ -50,7 +50,7 @@ for (const kind of kinds) {
 
   test(`${kind}: opening finds the version that is there, whatever was known`, async (t) => {
     const folder = temporaryFolder(t);
-    const sizes = [0, 1, 200 * KiB, MiB, MiB + 1, 3 * MiB];
+    const sizes = [0, 1, 200 * KiB, MiB, MiB + 1, 9 * MiB];
     for (const before of sizes) {
       for (const after of sizes) {
         const peer = new ScriptedPeer(profile);
@@ -83,7 +83,7 @@ for (const kind of kinds) {
 
   test(`${kind}: sequential, random and parallel reads are the file's bytes`, async (t) => {
     const random = seededRandom(t);
-    const size = 9 * MiB + 12345;
+    const size = 12 * MiB + 12345;
     const peer = new ScriptedPeer(profile);
     peer.putVirtual('/f', size, pattern(7));
     const { reader } = await open(peer, temporaryFolder(t));
@@ -102,7 +102,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a lost answer is continued where it broke off`, async (t) => {
-    const size = 5 * MiB;
+    const size = 12 * MiB;
     const peer = new ScriptedPeer(profile);
     peer.putVirtual('/f', size, pattern(3));
     let cuts = 0;
@@ -114,7 +114,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a peer that stays away is an error, and no lasting one`, async (t) => {
-    const size = 3 * MiB;
+    const size = 12 * MiB;
     const peer = new ScriptedPeer(profile);
     peer.putVirtual('/f', size, pattern(3));
     let requests = 0;
@@ -129,7 +129,7 @@ for (const kind of kinds) {
 
   test(`${kind}: a file that changes at any point is ESTALE, never a mix`, async (t) => {
     const folder = temporaryFolder(t);
-    const size = 3 * MiB + 17;
+    const size = 12 * MiB + 17;
     for (let change = 0; change < 14; change += 1) {
       const peer = new ScriptedPeer(profile);
       peer.putVirtual('/f', size, pattern(1));
@@ -138,16 +138,16 @@ for (const kind of kinds) {
       peer.fault = ({ method }) => {
         if (method !== 'GET') return undefined;
         if ((requests += 1) === change + 1) peer.putVirtual('/f', size, pattern(2));
-        return { cutAfter: 300 * KiB };
+        return { cutAfter: 1300 * KiB };
       };
       const { reader, version } = await open(peer, folder);
       const bytes = version.etag === '"v1"' ? pattern(1) : pattern(2);
       let failed = false;
-      for (let at = 0; at < size; at += 100 * KiB) {
+      for (let at = 0; at < size; at += 400 * KiB) {
         try {
           assert.ok(
-            (await readAll(reader, at, 100 * KiB)).equals(
-              bytes(at, Math.min(100 * KiB, size - at)),
+            (await readAll(reader, at, 400 * KiB)).equals(
+              bytes(at, Math.min(400 * KiB, size - at)),
             ),
           );
           assert.ok(!failed, 'once failed so it stays failed');
@@ -163,7 +163,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: a rename by ourselves is followed`, async (t) => {
-    const size = 4 * MiB;
+    const size = 12 * MiB;
     const peer = new ScriptedPeer(profile);
     peer.putVirtual('/f', size, pattern(1));
     let path = '/f';
@@ -188,7 +188,7 @@ for (const kind of kinds) {
 
   test(`${kind}: one reader's interrupt leaves the bytes to the others`, async (t) => {
     const peer = new ScriptedPeer(profile);
-    peer.putVirtual('/f', 2 * MiB, pattern(1));
+    peer.putVirtual('/f', 9 * MiB, pattern(1));
     let release!: () => void;
     const held = new Promise<void>((resolve) => (release = resolve));
     peer.fault = () => ({ gate: (position) => (position >= 0 ? held : undefined) });
@@ -207,7 +207,7 @@ for (const kind of kinds) {
 
   test(`${kind}: close ends the transfers and the reads that wait`, async (t) => {
     const peer = new ScriptedPeer(profile);
-    peer.putVirtual('/f', 2 * MiB, pattern(1));
+    peer.putVirtual('/f', 9 * MiB, pattern(1));
     const gates: (() => void)[] = [];
     peer.fault = () => ({
       gate: (position) =>
@@ -241,7 +241,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: copyTo brings the content into a staging file, holes included`, async (t) => {
-    const size = 4 * MiB + 5;
+    const size = 12 * MiB + 5;
     const content = pattern(4)(0, size);
     content.fill(0, MiB, 3 * MiB);
     content.fill(0, size - 1000);
@@ -262,7 +262,7 @@ for (const kind of kinds) {
 
   test(`${kind}: a reader made for a known version fetches when it is read`, async (t) => {
     const options = new ScriptedPeer(profile).options(temporaryFolder(t));
-    for (const size of [10, 2 * MiB]) {
+    for (const size of [10, 2 * MiB, 9 * MiB]) {
       const peer = new ScriptedPeer(profile);
       peer.putVirtual('/f', size, pattern(5));
       const version = versionOf(peer.resource('/f'));

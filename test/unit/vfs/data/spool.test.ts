@@ -44,7 +44,7 @@ test('a disk that is slower than the peer stops the stream, which goes on where 
 });
 
 test('reads get what has arrived and wait for the rest only', async (t) => {
-  const size = 3 * MiB;
+  const size = 9 * MiB;
   const peer = new ScriptedPeer(PROFILES.phodav);
   peer.putVirtual('/f', size, pattern(1));
   let release!: () => void;
@@ -120,7 +120,7 @@ test('closing in the middle leaves nothing behind', async (t) => {
   const folder = temporaryFolder(t);
   for (const moment of [0, 1, 3, 10, 30]) {
     const peer = new ScriptedPeer(PROFILES.phodav);
-    peer.putVirtual('/f', 8 * MiB, pattern(1));
+    peer.putVirtual('/f', 9 * MiB, pattern(1));
     let chunks = 0;
     let close: (() => void) | undefined;
     peer.fault = () => ({
