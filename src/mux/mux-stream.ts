@@ -143,21 +143,23 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
   }
 
   #deliver(): void {
-    while (this.#wanted && !this.destroyed) {
-      const piece = this.#incoming.take();
-      if (piece !== undefined) {
-        this.#wanted = this.push(piece);
-      } else {
-        if (!this.#peerEnded) return;
-        this.#wanted = false;
-        this.push(null);
-      }
+    let taken = false;
+    while (this.#wanted && !this.destroyed && !this.#incoming.empty) {
+      this.#wanted = this.push(this.#incoming.take());
+      taken = true;
+    }
+    if (taken) this.#owner.onRead(this);
+    if (this.#wanted && !this.destroyed && this.#peerEnded) {
+      this.#wanted = false;
+      this.push(null);
     }
   }
 
   #onEndRead(): void {
     this.#endRead = true;
-    if (this.#onHanded !== undefined) this.destroy(this.#endedByPeer());
+    if (this.#onHanded === undefined) return;
+    // A moment later, so that the consumer takes the end for what it is.
+    setImmediate(() => this.destroy(this.#endedByPeer()));
   }
 
   #endedByPeer(): Error {

@@ -19,6 +19,8 @@ export class ResyncScanner {
   readonly #prefix: number;
   readonly #pattern = Buffer.alloc(4);
   readonly #wasSent: (low: number) => boolean;
+  /** Chunks joined to what was held; used again for each, as junk comes by the megabyte. */
+  #joined: Buffer = Buffer.alloc(0);
   /** INVARIANT: holds no more than MAX_CHAIN_FRAMES frames with payloads shorter than RESPONSE_START. */
   #carry: Buffer = Buffer.alloc(0);
   /** Nothing has been thrown away in this session: it may well be clean. */
@@ -45,7 +47,7 @@ export class ResyncScanner {
 
   /** Takes the next bytes. Returns those from the first valid frame on, once there is one. */
   scan(chunk: Buffer): Buffer | undefined {
-    const data = this.#carry.length === 0 ? chunk : Buffer.concat([this.#carry, chunk]);
+    const data = this.#carry.length === 0 ? chunk : this.#join(chunk);
     let from = 0;
     for (;;) {
       const hit = data.indexOf(this.#pattern, from + HIGH_OFFSET);
@@ -62,10 +64,18 @@ export class ResyncScanner {
       if (verdict === 'valid') {
         this.#carry = Buffer.alloc(0);
         this.#junkBytes += start;
-        return start === 0 ? data : data.subarray(start);
+        return data === chunk ? data.subarray(start) : Buffer.from(data.subarray(start));
       }
       from = start + 1;
     }
+  }
+
+  #join(chunk: Buffer): Buffer {
+    const length = this.#carry.length + chunk.length;
+    if (this.#joined.length < length) this.#joined = Buffer.allocUnsafeSlow(length);
+    this.#carry.copy(this.#joined);
+    chunk.copy(this.#joined, this.#carry.length);
+    return this.#joined.subarray(0, length);
   }
 
   #hold(data: Buffer, start: number): void {
