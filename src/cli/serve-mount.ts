@@ -80,7 +80,7 @@ class MountSession {
     });
     await this.#announce(notes);
     const reason = await Promise.race([mount.ended, this.#stopping.then(() => 'stopped' as const)]);
-    await sdNotify(this.#io.env, '--stopping');
+    await sdNotify(this.#io.env, 'STOPPING=1');
     // First, so that what programs still hold open is closed, and all of it goes to the peer once.
     if (reason === 'stopped') await this.#unmount(mount);
     const failures = await uploadEverything({
@@ -114,7 +114,7 @@ class MountSession {
       for (const note of notes) this.#io.err(`davport: ${note}`);
       this.#io.err(`davport: ${source} is mounted at ${mountpoint}; ^C unmounts`);
     }
-    await sdNotify(this.#io.env, '--ready');
+    await sdNotify(this.#io.env, 'READY=1');
   }
 
   /** A program may still work there: it keeps what it has open until it is done, but the path is gone. */

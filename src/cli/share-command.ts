@@ -147,10 +147,10 @@ async function runUntilStopped(served: Share, running: Running, io: CliIo): Prom
     await tellParent({ type: 'ready', notes: [] });
     const quiet = parentKind(io.env) !== undefined;
     if (!quiet) io.err(`davport: sharing ${served.root} on ${running.where}; ^C ends it`);
-    await sdNotify(io.env, '--ready');
+    await sdNotify(io.env, 'READY=1');
     const failure = await Promise.race([stopped, running.failed]);
     if (failure) throw failure;
-    await sdNotify(io.env, '--stopping');
+    await sdNotify(io.env, 'STOPPING=1');
     if (!quiet) io.err(`davport: ${formatSummary(served.stats)}`);
     return EXIT.ok;
   } finally {

@@ -5,6 +5,7 @@
  * - 'demo': stays; when it is gone (killed, crashed) the child ends in good order.
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { EXIT } from './command.js';
 
 const PARENT_VARIABLE = 'DAVPORT_PARENT';
@@ -50,7 +51,9 @@ export function startSupervised(
   args: readonly string[],
   options: { readonly stdio: StdioOptions; readonly env: NodeJS.ProcessEnv },
 ): SupervisedChild {
-  const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...args], {
+  // Not process.argv[1]: that may be the helper of mount(8), which reads its arguments in another way.
+  const program = fileURLToPath(new URL('../../bin/davport', import.meta.url));
+  const child = spawn(process.execPath, [program, ...args], {
     detached: true,
     stdio: options.stdio,
     env: { ...options.env, [PARENT_VARIABLE]: kind },
