@@ -65,8 +65,8 @@ function fromUtc(
   if (month < 0 || hour > 23 || minute > 59 || second > 60) return undefined;
   const date = new Date(0);
   date.setUTCFullYear(year, month, day);
+  if (date.getUTCMonth() !== month || date.getUTCDate() !== day) return undefined;
   date.setUTCHours(hour, minute, second);
-  if (date.getUTCDate() !== day && hour < 23) return undefined;
   return { sec: date.getTime() / 1000, nsec: 0 };
 }
 

@@ -54,6 +54,8 @@ export class MemberNames {
 
   #beginsWithCollection(segments: readonly string[]): boolean {
     if (segments.length < this.#segments.length) return false;
+    // phodav doesn't escape the collection's path in hrefs: `&lt;` of a name arrives as `<`. The number of segments has to do.
+    if (this.#phodav && this.#collection.includes('&')) return true;
     return this.#segments.every((name, at) => segmentMeans(segments[at]!, name, this.#hrefOptions));
   }
 
@@ -64,9 +66,8 @@ export class MemberNames {
 
   /** phodav's displayname is the file's name, and decides whether the href was escaped or raw. */
   #nameOf(segment: string, entry: MultistatusEntry): string {
-    const decoded = decodeSegment(segment);
     const shown = this.#phodav ? entry.properties.get('DAV: displayname') : undefined;
-    return shown !== undefined && shown === segment ? shown : decoded;
+    return shown !== undefined && shown === segment ? shown : decodeSegment(segment);
   }
 
   /**

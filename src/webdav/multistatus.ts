@@ -52,7 +52,7 @@ export class MultistatusReader implements XmlHandler {
 
   constructor(onEntry: (entry: MultistatusEntry) => void, options: XmlOptions = {}) {
     this.#onEntry = onEntry;
-    this.#keepSpace = options.lenientControls ?? false;
+    this.#keepSpace = options.lenient ?? false;
     this.#scanner = new XmlScanner(this, options);
   }
 

@@ -35,7 +35,7 @@ export function requireStatus(
 /** A 207 to DELETE, COPY or MOVE says what failed (RFC 4918 9.6.1); to PROPPATCH also what went well. */
 export function throwFailedPart(method: string, path: string, body: Buffer): void {
   const entries: MultistatusEntry[] = [];
-  const reader = new MultistatusReader((entry) => entries.push(entry), { lenientControls: true });
+  const reader = new MultistatusReader((entry) => entries.push(entry), { lenient: true });
   reader.write(body);
   reader.end();
   const failed = entries.map((entry) => ({ entry, status: failedStatus(entry) }));

@@ -8,11 +8,15 @@ const NAMED: Readonly<Record<string, string>> = {
   apos: "'",
 };
 
-/** Replaces character references and the five entities that need no DTD. */
-export function decodeReferences(text: string): string {
+/**
+ * Replaces character references and the five entities that need no DTD. `lenient`: an ampersand that begins none of these stands
+ * for itself (phodav writes the collection's path into hrefs without escaping it).
+ */
+export function decodeReferences(text: string, lenient = false): string {
   if (!text.includes('&')) return text;
   return text.replace(/&([^;&\s]*)(;?)/g, (reference, name: string, semicolon: string) => {
     const value = semicolon === '' ? undefined : (NAMED[name] ?? fromCodePoint(name));
+    if (value === undefined && lenient) return reference;
     if (value === undefined)
       throw new XmlError(`the XML answer has the unknown reference ${reference}`);
     return value;

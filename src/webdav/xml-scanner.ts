@@ -26,8 +26,8 @@ export interface XmlHandler {
 }
 
 export interface XmlOptions {
-  /** phodav copies control characters of file names into the document as they are. */
-  readonly lenientControls?: boolean;
+  /** phodav copies control characters of file names, and ampersands of paths, into the document as they are. */
+  readonly lenient?: boolean;
 }
 
 /** Limits of our own; the deepest multistatus seen has 8 levels. */
@@ -49,7 +49,7 @@ interface Level {
 
 export class XmlScanner {
   readonly #handler: XmlHandler;
-  readonly #lenientControls: boolean;
+  readonly #lenient: boolean;
   readonly #levels: Level[] = [];
   readonly #tags = new Map<string, Tag>();
   readonly #rootScope: Scope = rootScope();
@@ -62,7 +62,7 @@ export class XmlScanner {
 
   constructor(handler: XmlHandler, options: XmlOptions = {}) {
     this.#handler = handler;
-    this.#lenientControls = options.lenientControls ?? false;
+    this.#lenient = options.lenient ?? false;
   }
 
   write(chunk: Buffer): void {
@@ -90,9 +90,9 @@ export class XmlScanner {
     const complete = bytes.length - incompleteTail(bytes);
     this.#partial = Buffer.from(bytes.subarray(complete));
     const whole = bytes.subarray(0, complete);
-    if (!isUtf8(whole) && !this.#lenientControls) throw new XmlError('the XML answer is not UTF-8');
+    if (!isUtf8(whole) && !this.#lenient) throw new XmlError('the XML answer is not UTF-8');
     const text = whole.toString(isAscii(whole) ? 'latin1' : 'utf8');
-    if (!this.#lenientControls && FORBIDDEN.test(text)) {
+    if (!this.#lenient && FORBIDDEN.test(text)) {
       throw new XmlError('the XML answer has a control character in it');
     }
     return text;
@@ -120,13 +120,13 @@ export class XmlScanner {
     }
     const piece = text.slice(at, end);
     if (piece.includes(']]>')) throw new XmlError('the XML answer has ]]> in its text');
-    this.#emitText(decodeReferences(this.#lineEnds(piece)));
+    this.#emitText(decodeReferences(this.#lineEnds(piece), this.#lenient));
     return end;
   }
 
   /** XML 1.0, 2.11; where control characters are data, a carriage return is one, too. */
   #lineEnds(text: string): string {
-    return text.includes('\r') && !this.#lenientControls ? text.replace(/\r\n?/g, '\n') : text;
+    return text.includes('\r') && !this.#lenient ? text.replace(/\r\n?/g, '\n') : text;
   }
 
   #emitText(text: string): void {

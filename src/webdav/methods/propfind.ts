@@ -63,7 +63,7 @@ class MultistatusSink implements BodySink {
 
   #newReader(): MultistatusReader {
     return new MultistatusReader(this.#request.onEntry, {
-      lenientControls: this.#request.profile.name === 'phodav',
+      lenient: this.#request.profile.name === 'phodav',
     });
   }
 }
