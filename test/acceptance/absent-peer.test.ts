@@ -59,9 +59,9 @@ async function waitsInFuse(pid: number): Promise<boolean> {
 
 /** Serves `talk` on a socket, and counts the connections. */
 async function startTalker(
+  path: string,
   talk: (socket: Socket) => void,
-): Promise<{ channel: string; count(): number }> {
-  const path = join(makeTempDir(), 'talker.sock');
+): Promise<{ count(): number }> {
   let count = 0;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -78,7 +78,7 @@ async function startTalker(
     for (const socket of sockets) socket.destroy();
   };
   onCleanup({ run: async () => close(), runSync: close });
-  return { channel: `unix:${path}`, count: () => count };
+  return { count: () => count };
 }
 
 /** As much as the other side takes, for as long as it takes it. */
@@ -126,8 +126,10 @@ const talkers: Readonly<Record<string, (socket: Socket) => void>> = {
 
 for (const [what, talk] of Object.entries(talkers)) {
   test(`a peer that talks ${what}: reported, left, bounded`, { timeout: 60_000 }, async (t) => {
-    const talker = await startTalker(talk);
-    const mount = await mountDavport({ channel: talker.channel, options: ['timeout=3'] });
+    // One that is there already when it is mounted is told by the command (test/cli/ending.test.ts).
+    const path = join(makeTempDir(), 'talker.sock');
+    const mount = await mountDavport({ channel: `unix:${path}`, options: ['timeout=3'] });
+    const talker = await startTalker(path, talk);
     try {
       const result = await bash('ls "$1"', [mount.dir], { accept: 'any', timeoutMs: 20_000 });
       assert.notEqual(result.code, 0);
