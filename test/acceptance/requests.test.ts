@@ -17,6 +17,8 @@ function makeFiles(served: string): void {
 
 async function count({ peer }: Scene, work: () => Promise<unknown>): Promise<readonly string[]> {
   const before = (await peer.requests())!.length;
+  // Without a log that grows, zero would mean nothing.
+  assert.ok(before > 0);
   await work();
   return (await peer.requests())!.slice(before);
 }

@@ -35,9 +35,7 @@ export async function startShare(dir: string): Promise<Peer> {
     log,
     adopt: async () => undefined,
     async requests() {
-      return log()
-        .split('\n')
-        .filter((line) => /^[A-Z]+ /.test(line));
+      return [...log().matchAll(/^\[.*?\] "([A-Z]+ \S+)" /gm)].map((match) => match[1]!);
     },
   };
 }
