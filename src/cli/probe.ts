@@ -5,6 +5,7 @@ import { DavportError } from '../errors.js';
 import { HttpError } from '../http/types.js';
 import type { Mux } from '../mux/types.js';
 import { DavError } from '../webdav/types.js';
+import { isJunk, junkMessage } from './junk-watch.js';
 import type { MountRequest } from './mount-request.js';
 import type { Stack } from './wire.js';
 
@@ -48,14 +49,8 @@ function waitConnected(mux: Mux): Promise<boolean> {
 /** A note for what may pass; an error for what won't. */
 function explainProbe(error: unknown, source: string, mux: Mux | undefined): string {
   if (mux?.failure) throw mux.failure;
-  if (mux && mux.stats.junkBytes > 0 && mux.stats.framesIn === 0) {
-    throw new DavportError(
-      'NOT_A_CHANNEL',
-      `what the peer at ${source} sends is no SPICE WebDAV channel ` +
-        `(${mux.stats.junkBytes} bytes without a frame); check the address` +
-        ' (an HTTP server is mounted by its URL: http://…)',
-      { cause: error },
-    );
+  if (mux && isJunk(mux)) {
+    throw new DavportError('NOT_A_CHANNEL', junkMessage(source, mux), { cause: error });
   }
   if (error instanceof DavError) return explainStatus(error, source);
   if (error instanceof HttpError) {

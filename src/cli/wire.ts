@@ -17,6 +17,7 @@ import { loadNativeBinding } from '../native/binding.js';
 import { createDavFileSystem, type DavFileSystem } from '../vfs/dav-filesystem.js';
 import { createWebDavClient } from '../webdav/client.js';
 import type { WebDavClient } from '../webdav/types.js';
+import { watchForJunk } from './junk-watch.js';
 import type { MountRequest } from './mount-request.js';
 
 const DEFAULT_ATTR_TTL_MS = 1000;
@@ -43,6 +44,7 @@ export function openStack(request: MountRequest, log: Logger): Stack {
   const unsubscribe = http.onConnectedChange((connected) => {
     if (connected) fs.peerReturned();
   });
+  const endWatch = mux ? watchForJunk(mux, source, log) : undefined;
   return {
     fs,
     client,
@@ -56,6 +58,7 @@ export function openStack(request: MountRequest, log: Logger): Stack {
       }),
     async close() {
       unsubscribe();
+      endWatch?.();
       await fs.destroy();
       await http.close();
       await mux?.close();
