@@ -8,8 +8,8 @@ import { FsError, type Awaitable } from './filesystem.js';
 
 /** asm-generic/fcntl.h: __O_TMPFILE | O_DIRECTORY; O_DIRECTORY differs between machines, __O_TMPFILE doesn't. */
 const O_TMPFILE = 0o20000000 | fs.constants.O_DIRECTORY;
-/** What a kernel or a file system without O_TMPFILE answers. */
-const NO_TMPFILE = new Set(['EOPNOTSUPP', 'EISDIR', 'ENOENT', 'EINVAL']);
+/** What a kernel or a file system without O_TMPFILE answers (open(2)); libuv's name for EOPNOTSUPP is ENOTSUP. */
+const NO_TMPFILE = new Set(['ENOTSUP', 'EOPNOTSUPP', 'EISDIR', 'ENOENT', 'EINVAL']);
 
 /**
  * Calls of these sizes on the page cache cost less than the way to the thread pool and back (measured: write of 4 KiB 5 µs against

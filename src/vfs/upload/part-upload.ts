@@ -21,6 +21,9 @@ import {
 import { storePosix } from './posix.js';
 
 const MAX_ATTEMPTS = 3;
+/** phodav copies on the thread that also draws the window of the virtual machine (200 MB: half a second). */
+const MAX_MODE_COPY_BYTES = 16 * 1024 * 1024;
+
 /** A complete upload under its hidden name. */
 export interface Part {
   readonly path: string;
@@ -61,6 +64,7 @@ export async function sendPart(job: UploadJob): Promise<Part> {
     const path = `${parentOf(job.target.path)}/${uploadName(randomBytes(8))}`;
     let failure: unknown;
     try {
+      await takeMode(job, path);
       await client.put(path, await bodyOf(content), { signal });
       const resource = await client.stat(path, { signal });
       if (resource.size === content.size) return { path, resource };
@@ -94,7 +98,23 @@ async function storedAfterAll(
     job.leftovers.removeSoon(path);
     throw failure;
   }
-  return resource?.size === job.content.size ? { path, resource } : undefined;
+  return resource && (await holdsContent(job, path, resource)) ? { path, resource } : undefined;
+}
+
+/**
+ * phodav makes new files readable by nobody else and not executable (mode 0600), and leaves the mode of those that exist: so the part
+ * begins as a copy of the file that it is to replace.
+ */
+async function takeMode(job: UploadJob, path: string): Promise<void> {
+  const { profile, target, client, signal } = job;
+  if (profile.name !== 'phodav' || typeof target.expect === 'string') return;
+  if (target.expect.size > MAX_MODE_COPY_BYTES) return;
+  try {
+    await client.copy(target.path, path, { signal, overwrite: false });
+  } catch (error) {
+    // That the file is gone is found out, and told, when it is about to be replaced.
+    if (!(error instanceof DavError)) throw error;
+  }
 }
 
 interface Replaced {

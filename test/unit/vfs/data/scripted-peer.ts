@@ -242,6 +242,15 @@ export class ScriptedPeer {
     get: this.#get.bind(this),
     put: this.#put.bind(this),
     move: this.#move.bind(this),
+    copy: async (from: string, to: string, options: CallOptions = {}) => {
+      const fault = this.#begin({ method: 'COPY', path: to }, options.signal);
+      await turn();
+      const file = this.files.get(from);
+      if (!file) throw new DavError('COPY', from, 404);
+      // phodav keeps the time of change, and with it the tag.
+      this.files.set(to, { ...file, properties: new Map(file.properties) });
+      if (fault.loseAnswer) throw new HttpError('HTTP_LOST', 'the answer was lost');
+    },
     remove: async (path: string, options: CallOptions = {}) => {
       this.#begin({ method: 'DELETE', path }, options.signal);
       await turn();

@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -142,7 +143,7 @@ for (const [kind, { skip }] of Object.entries(SERVERS) as [
     assert.equal(await cost(create), kind === 'phodav' ? 3 : 2);
     assert.equal(
       await cost(() => upload(peer, '/f', bytes(2000), stored!)),
-      kind === 'phodav' ? 4 : 2,
+      kind === 'phodav' ? 5 : 2,
     );
   });
 
@@ -252,6 +253,15 @@ for (const [kind, { skip }] of Object.entries(SERVERS) as [
     reader.close();
   });
 }
+
+test('phodav: a file that is replaced keeps its mode', { skip: SERVERS.phodav.skip }, async (t) => {
+  const peer = await startPeer(t, 'phodav');
+  const path = join(peer.folder, 'script');
+  writeFileSync(path, '#!/bin/sh', { mode: 0o755 });
+  await upload(peer, '/script', Buffer.from('#!/bin/sh -e'), await peer.client.stat('/script'));
+  assert.equal(readFileSync(path, 'utf8'), '#!/bin/sh -e');
+  assert.equal(statSync(path).mode & 0o777, 0o755);
+});
 
 test('phodav: the end of a 5 GiB file', { skip: SERVERS.phodav.skip }, async (t) => {
   const peer = await startPeer(t, 'phodav');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { HttpError } from '../../../../src/http/types.js';
 import type { StagingFile, UploadResult, UploadTarget } from '../../../../src/vfs/content.js';
 import { versionOf } from '../../../../src/vfs/reader/index.js';
 import { createStaging } from '../../../../src/vfs/staging.js';
@@ -55,7 +56,7 @@ function interruptNow(interrupt: AbortController): Promise<void> {
 const REQUESTS: Record<Kind, { create: string; replace: string }> = {
   davport: { create: 'PUT', replace: 'PUT' },
   apache: { create: 'PUT PROPFIND', replace: 'PUT PROPFIND' },
-  phodav: { create: 'PUT PROPFIND MOVE', replace: 'PUT PROPFIND PROPFIND MOVE' },
+  phodav: { create: 'PUT PROPFIND MOVE', replace: 'COPY PUT PROPFIND PROPFIND MOVE' },
   unknown: {
     create: 'PUT PROPFIND PROPFIND MOVE PROPFIND',
     replace: 'PUT PROPFIND PROPFIND MOVE PROPFIND',
@@ -168,7 +169,7 @@ for (const kind of kinds) {
     }
   });
 
-  for (const method of ['PUT', 'MOVE', 'PROPFIND']) {
+  for (const method of ['PUT', 'MOVE', 'PROPFIND', 'COPY']) {
     test(`${kind}: lost answers to ${method} end well, the content stored once`, async (t) => {
       for (const replace of [false, true]) {
         const upload = new Upload(t, kind);
@@ -242,6 +243,22 @@ for (const kind of kinds) {
     await until(() => upload.others().length === 0);
   });
 }
+
+test('phodav: a PUT that was never done is not taken for done: the copy it was to replace has its size', async (t) => {
+  const upload = new Upload(t, 'phodav', 1000);
+  const old = pattern(2)(0, 1000);
+  upload.peer.put('/d/f', old);
+  const expect = versionOf(upload.peer.resource('/d/f'));
+  const { client } = upload.peer;
+  const put = client.put.bind(client);
+  let puts = 0;
+  client.put = (path, body, options) =>
+    (puts += 1) === 1
+      ? Promise.reject(new HttpError('HTTP_LOST', 'before it was read'))
+      : put(path, body, options);
+  await upload.run({ expect });
+  upload.holds('/d/f', upload.content);
+});
 
 test('phodav: mode and times are stored with the part, the old mode goes along', async (t) => {
   const upload = new Upload(t, 'phodav', 10);
