@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { RequestBuffer } from '../../../src/fuse/message-reader.js';
+import type { RequestBuffer } from '../../../src/fuse/message-reader.js';
 import { createLogger } from '../../../src/log.js';
 import { FsError, type RequestContext } from '../../../src/vfs/filesystem.js';
 import { SeededRandom } from '../../support/seeded-random.js';
@@ -29,7 +29,7 @@ const interrupt = (unique: number): Buffer =>
 describe('session: errors', () => {
   for (const when of ['thrown', 'rejected'] as const) {
     const fail = (error: unknown) => () => {
-      if (when === 'rejected') return Promise.reject(error as Error);
+      if (when === 'rejected') return Promise.reject(error);
       throw error as Error;
     };
 
