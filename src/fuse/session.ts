@@ -4,6 +4,7 @@ import { ERRNO } from '../vfs/errno-names.js';
 import { FsError, type FileSystem } from '../vfs/filesystem.js';
 import { DirentMemory } from './dirent-buffer.js';
 import { answerInit, MAX_WRITE_BYTES, type Negotiated } from './init.js';
+import { Interrupts } from './interrupts.js';
 import { MessageReader, type RequestBuffer } from './message-reader.js';
 import { Notifier } from './notifier.js';
 import type { Operation, OperationContext } from './operations/operation.js';
@@ -46,6 +47,7 @@ export class FuseSession {
   readonly #onlyUid: number | undefined;
   readonly #context: OperationContext;
   readonly #input = new MessageReader();
+  readonly #interrupts = new Interrupts();
   readonly #replier: Replier;
   /** Requests whose promise is pending, by `unique`. */
   readonly #pending = new Map<number, FuseRequest>();
@@ -106,6 +108,7 @@ export class FuseSession {
     if (this.#replier.closed) return;
     this.#replier.close();
     this.notifier.close();
+    this.#interrupts.close();
     this.#rejectInit(new DavportError('FUSE_ENDED', 'unmounted before the mount was complete'));
     for (const request of this.#pending.values()) request.interrupt();
   }
@@ -251,7 +254,7 @@ export class FuseSession {
   #handleInterrupt(): void {
     if (this.#input.bodyBytes < INTERRUPT_IN.bytes) return;
     const request = this.#pending.get(this.#input.u64(INTERRUPT_IN.at.unique));
-    if (request !== undefined) request.interrupt();
+    if (request !== undefined) this.#interrupts.take(request);
     else this.#replier.sendEmpty(new FuseRequest(this.#input), ERRNO.EAGAIN);
   }
 
