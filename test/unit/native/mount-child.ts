@@ -6,7 +6,7 @@
  */
 import { binding } from './helpers.js';
 import { mountWithFusermount } from '../../../src/native/fusermount.js';
-import { MS_NODEV, MS_NOSUID } from '../../../src/native/binding.js';
+import { MS_NODEV, MS_NOSUID, type FdIo } from '../../../src/native/binding.js';
 
 const FUSE_GETATTR = 3;
 const FUSE_INIT = 26;
@@ -51,6 +51,15 @@ function attrBody(): Buffer {
   return body;
 }
 
+function answer(io: FdIo, unique: bigint, body: Buffer | undefined): void {
+  try {
+    io.writev(reply(unique, body === undefined ? ENOSYS : 0, body ?? Buffer.alloc(0)));
+  } catch (error) {
+    // The request is gone: its caller was interrupted, or the file system unmounted.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
 try {
   const io = binding.openFd(await mount());
   const buffer = Buffer.alloc(1 << 20);
@@ -61,10 +70,10 @@ try {
       for (let at = 0, start = 0; at < count; start = (ends[at]! + 7) & ~7, at++) {
         const opcode = buffer.readUInt32LE(start + 4);
         const unique = buffer.readBigUInt64LE(start + 8);
-        say({ opcode });
         const body =
           opcode === FUSE_INIT ? initBody() : opcode === FUSE_GETATTR ? attrBody() : undefined;
-        io.writev(reply(unique, body === undefined ? ENOSYS : 0, body ?? Buffer.alloc(0)));
+        answer(io, unique, body);
+        say({ opcode });
       }
     } catch (error) {
       say({ ended: (error as NodeJS.ErrnoException).code });
