@@ -35,7 +35,10 @@ export interface FdIo {
    * Throws ENODEV when the file system was unmounted (or at end of file, of other descriptors). Interrupted reads (EINTR, ENOENT of an interrupted request) are retried.
    */
   readBatch(buffer: Buffer, ends: Uint32Array, minSpace: number): number;
-  /** One non-blocking writev(2): bytes written, -1 for EAGAIN. At most 1024 buffers. */
+  /**
+   * One non-blocking writev(2): bytes written, -1 for EAGAIN. At most 1024 buffers. Throws ENOENT on /dev/fuse when the request
+   * that is answered is gone (interrupted, or unmounted); no harm is done then.
+   */
   writev(buffers: readonly Uint8Array[]): number;
   /** Idempotent; also allowed within the callback of `watch`, which is not called again. `fd` is -1 then. */
   close(): void;
