@@ -16,6 +16,7 @@ import { FsError } from './filesystem.js';
 import { NameCache } from './name-cache.js';
 import { NodeTable, type Node } from './node.js';
 import { SharedCalls } from './shared-call.js';
+import { WriteAccess } from './write-access.js';
 
 export interface CoreOptions extends DataOptions, OwnerOptions {
   readonly client: WebDavClient;
@@ -52,6 +53,7 @@ export class Core {
   readonly nodes = new NodeTable();
   readonly cache: NameCache;
   readonly calls = new SharedCalls<string>();
+  readonly access: WriteAccess;
   invalidator: Invalidator | undefined;
   /** Counts our own changes of names. */
   #sequence = 0;
@@ -61,6 +63,7 @@ export class Core {
     this.client = options.client;
     this.log = options.log;
     this.cache = new NameCache(options);
+    this.access = new WriteAccess(options.client, options.readOnly);
   }
 
   now(): number {
@@ -92,7 +95,7 @@ export class Core {
   }
 
   checkNewName(name: string): void {
-    if (this.options.readOnly) throw new FsError('EROFS');
+    this.access.check();
     this.checkName(name);
     if (isUploadName(name))
       throw new FsError('EPERM', `${name}: names of this form are reserved for uploads`);
@@ -309,6 +312,7 @@ export class Core {
 
   /** The peer was away and may be another: nothing that was known may be used. */
   expireAll(): void {
+    this.access.forget();
     this.cache.clear();
     for (const node of this.nodes.all()) if (!node.isLocal) node.resourceAt = -Infinity;
   }

@@ -3,7 +3,7 @@
  */
 import type { Logger } from '../log.js';
 import type { WebDavClient } from '../webdav/types.js';
-import { CORE_DEFAULTS, Core, NEVER, chain, type CoreOptions } from './core.js';
+import { CORE_DEFAULTS, Core, NEVER, chain, isPromise, type CoreOptions } from './core.js';
 import { Directories } from './directories.js';
 import { Files } from './files.js';
 import type {
@@ -106,23 +106,23 @@ class Implementation implements DavFileSystem {
   }
 
   mknod(parent: number, name: string, mode: number, ctx: RequestContext): Awaitable<Entry> {
-    return this.#names.mknod(this.#core.directory(parent), name, mode, ctx);
+    return this.#change(this.#names.mknod(this.#core.directory(parent), name, mode, ctx));
   }
 
   mkdir(parent: number, name: string, _mode: number, ctx: RequestContext): Awaitable<Entry> {
-    return this.#names.mkdir(this.#core.directory(parent), name, ctx);
+    return this.#change(this.#names.mkdir(this.#core.directory(parent), name, ctx));
   }
 
   unlink(parent: number, name: string, ctx: RequestContext): Awaitable<void> {
-    return this.#names.unlink(this.#core.directory(parent), name, ctx);
+    return this.#change(this.#names.unlink(this.#core.directory(parent), name, ctx));
   }
 
   rmdir(parent: number, name: string, ctx: RequestContext): Awaitable<void> {
-    return this.#names.rmdir(this.#core.directory(parent), name, ctx);
+    return this.#change(this.#names.rmdir(this.#core.directory(parent), name, ctx));
   }
 
   symlink(parent: number, name: string, target: string, ctx: RequestContext): Awaitable<Entry> {
-    return this.#names.symlink(this.#core.directory(parent), name, target, ctx);
+    return this.#change(this.#names.symlink(this.#core.directory(parent), name, target, ctx));
   }
 
   rename(
@@ -133,11 +133,11 @@ class Implementation implements DavFileSystem {
     flags: number,
     ctx: RequestContext,
   ): Awaitable<void> {
-    if (this.#core.options.readOnly) throw new FsError('EROFS');
+    this.#core.access.check();
     const from = { parent: this.#core.directory(parent), name };
     const to = { parent: this.#core.directory(newParent), name: newName };
     if (from.parent === to.parent && name === newName) return undefined;
-    return this.#renames.rename(from, to, flags, ctx);
+    return this.#change(this.#renames.rename(from, to, flags, ctx));
   }
 
   link(): Awaitable<Entry> {
@@ -165,7 +165,7 @@ class Implementation implements DavFileSystem {
     fh: number | undefined,
     ctx: RequestContext,
   ): Awaitable<AttributesAnswer> {
-    return this.#metadata.setattr(this.#core.node(nodeId), change, fh, ctx);
+    return this.#change(this.#metadata.setattr(this.#core.node(nodeId), change, fh, ctx));
   }
 
   readlink(nodeId: number, ctx: RequestContext): Awaitable<string> {
@@ -187,7 +187,7 @@ class Implementation implements DavFileSystem {
     flags: number,
     ctx: RequestContext,
   ): Awaitable<void> {
-    return this.#xattrs.set(this.#core.node(nodeId), name, value, flags, ctx);
+    return this.#change(this.#xattrs.set(this.#core.node(nodeId), name, value, flags, ctx));
   }
 
   getxattr(nodeId: number, name: string, ctx: RequestContext): Awaitable<Uint8Array> {
@@ -200,7 +200,7 @@ class Implementation implements DavFileSystem {
   }
 
   removexattr(nodeId: number, name: string, ctx: RequestContext): Awaitable<void> {
-    return this.#xattrs.remove(this.#core.node(nodeId), name, ctx);
+    return this.#change(this.#xattrs.remove(this.#core.node(nodeId), name, ctx));
   }
 
   // ---- files
@@ -241,7 +241,7 @@ class Implementation implements DavFileSystem {
   }
 
   flush(nodeId: number, fh: number, ctx: RequestContext): Awaitable<void> {
-    return this.#files.flush(this.#core.node(nodeId), fh, ctx);
+    return this.#change(this.#files.flush(this.#core.node(nodeId), fh, ctx));
   }
 
   release(_nodeId: number, fh: number): Awaitable<void> {
@@ -249,7 +249,7 @@ class Implementation implements DavFileSystem {
   }
 
   fsync(nodeId: number, fh: number, _dataOnly: boolean, ctx: RequestContext): Awaitable<void> {
-    return this.#files.fsync(this.#core.node(nodeId), fh, ctx);
+    return this.#change(this.#files.fsync(this.#core.node(nodeId), fh, ctx));
   }
 
   fallocate(
@@ -307,6 +307,14 @@ class Implementation implements DavFileSystem {
 
   fsyncdir(): Awaitable<void> {
     // Every change of names is at the peer when its call returns.
+  }
+
+  /** A change that the peer may refuse because it takes none at all. */
+  #change<T>(outcome: Awaitable<T>): Awaitable<T> {
+    if (!isPromise(outcome)) return outcome;
+    return outcome.catch(async (error: unknown) => {
+      throw await this.#core.access.explain(error);
+    });
   }
 
   // ---- the mount

@@ -43,7 +43,7 @@ export class Files {
     if (type === S_IFLNK) throw new FsError('EINVAL', 'a symbolic link is read with readlink');
     if (type !== S_IFREG)
       throw new FsError('ENXIO', `${node.path}: neither a file nor a folder at the peer`);
-    if (isWriter(flags) && this.#core.options.readOnly) throw new FsError('EROFS');
+    if (isWriter(flags)) this.#core.access.check();
     if (node.isLocal || node.unlinked) return this.#openLocal(node, flags);
     return this.#openRemote(node, flags, ctx);
   }
@@ -59,6 +59,7 @@ export class Files {
 
   async #openRemote(node: Node, flags: number, ctx: RequestContext): Promise<OpenAnswer> {
     const { signal } = ctx;
+    if (isWriter(flags)) await this.#core.access.ensure(await this.#core.profile(signal));
     const truncate = isWriter(flags) && (flags & O_TRUNC) !== 0;
     const inUse = node.data?.staging !== undefined || node.data?.reader !== undefined;
     if (!isWriter(flags) && !inUse && node.pagesEtag === undefined && node.resource.size > 0) {
@@ -189,6 +190,7 @@ export class Files {
 
   async newFile(parent: Node, name: string, mode: number, signal: AbortSignal): Promise<Node> {
     const profile = await this.#core.profile(signal);
+    await this.#core.access.ensure(profile);
     const staging = createStaging(this.#core.options);
     const rival = parent.children.get(name);
     if (rival?.isLocal === true) {
@@ -351,7 +353,7 @@ export class Files {
     fh: number | undefined,
     ctx: RequestContext,
   ): Promise<void> {
-    if (this.#core.options.readOnly) throw new FsError('EROFS');
+    this.#core.access.check();
     if (fh !== undefined) {
       const data = node.data!;
       this.#checkWritable(node, data, this.handle(fh));

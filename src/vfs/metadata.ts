@@ -50,7 +50,7 @@ export class Metadata {
     fh: number | undefined,
     ctx: RequestContext,
   ): Promise<AttributesAnswer> {
-    if (this.#core.options.readOnly) throw new FsError('EROFS');
+    this.#core.access.check();
     this.#checkOwner(change);
     if (change.size !== undefined) {
       if (node.isDirectory) throw new FsError('EISDIR');
@@ -211,7 +211,7 @@ export class Metadata {
 
   access(node: Node, mask: number, ctx: RequestContext): Awaitable<void> {
     return chain(this.#core.refresh(node, ctx.signal), () => {
-      if ((mask & W_OK) !== 0 && this.#core.options.readOnly) throw new FsError('EROFS');
+      if ((mask & W_OK) !== 0) this.#core.access.check();
       const { mode } = this.#core.attributes(node);
       if ((mask & X_OK) !== 0 && !node.isDirectory && (mode & 0o111) === 0)
         throw new FsError('EACCES');

@@ -56,7 +56,7 @@ export class Names {
   }
 
   async unlink(parent: Node, name: string, ctx: RequestContext): Promise<void> {
-    if (this.#core.options.readOnly) throw new FsError('EROFS');
+    this.#core.access.check();
     const node = await this.#core.child(parent, name, ctx.signal);
     if (node === null) throw new FsError('ENOENT');
     if (node.isDirectory) throw new FsError('EISDIR');
@@ -71,7 +71,7 @@ export class Names {
   }
 
   async rmdir(parent: Node, name: string, ctx: RequestContext): Promise<void> {
-    if (this.#core.options.readOnly) throw new FsError('EROFS');
+    this.#core.access.check();
     const node = await this.#core.child(parent, name, ctx.signal);
     if (node === null) throw new FsError('ENOENT');
     if (!node.isDirectory) throw new FsError('ENOTDIR');

@@ -40,7 +40,7 @@ export class Xattrs {
     flags: number,
     ctx: RequestContext,
   ): Promise<void> {
-    if (this.#core.options.readOnly) throw new FsError('EROFS');
+    this.#core.access.check();
     if (value.length > VALUE_MAX_BYTES) throw new FsError('E2BIG');
     const property = await this.#property(node, name, 'EOPNOTSUPP', ctx);
     if ((flags & (XATTR_CREATE | XATTR_REPLACE)) !== 0) {
@@ -63,7 +63,7 @@ export class Xattrs {
   }
 
   async remove(node: Node, name: string, ctx: RequestContext): Promise<void> {
-    if (this.#core.options.readOnly) throw new FsError('EROFS');
+    this.#core.access.check();
     const property = await this.#property(node, name, 'ENODATA', ctx);
     if (!(await this.#exists(node, property, ctx))) throw new FsError('ENODATA');
     await this.#change(node, { ...property, value: undefined }, ctx);
