@@ -2,23 +2,19 @@
 import type { DataOptions, StagingFile, StagingSnapshot } from './content.js';
 import { FsError, type Awaitable } from './filesystem.js';
 import { ScratchFile } from './scratch-file.js';
+import { pieces, putAsideAndWrite, SnapshotOverlay, type Held } from './snapshot-overlay.js';
 
 /** Up to here the content is in memory: most files never touch the disk. */
 const MEMORY_BYTES = 256 * 1024;
-const PIECE_BYTES = 256 * 1024;
 
 export function createStaging(options: Pick<DataOptions, 'cacheDir'>): StagingFile {
   return new Staging(options.cacheDir);
 }
 
-/**
- * Where the content is. A snapshot holds on to its store:
- * - memory: a write while a snapshot is open goes to a copy (at most MEMORY_BYTES);
- * - file: writes wait until the snapshot is released. An upload that reads a file while it is written would store what no program ever
- *   wrote; the wait is that of a program that writes to a page under write-back. Truncation to nothing doesn't wait: it begins a new store.
- */
+/** Where the content is. A snapshot holds on to its store, and what is written later never shows in it. */
 type Store = MemoryStore | FileStore;
 
+/** A write while a snapshot holds the store goes to a copy (at most MEMORY_BYTES). */
 interface MemoryStore {
   readonly kind: 'memory';
   /** Capacity; zeros beyond the size. */
@@ -26,12 +22,13 @@ interface MemoryStore {
   holds: number;
 }
 
+/** A write while there are snapshots puts the blocks aside that it is about to change. */
 interface FileStore {
   readonly kind: 'file';
   readonly file: ScratchFile;
-  holds: number;
-  /** Writes on their way to the disk. */
-  writing: number;
+  readonly snapshots: Set<SnapshotOverlay>;
+  /** Writes and truncations on their way to the disk. */
+  readonly running: Set<Promise<void>>;
 }
 
 class Staging implements StagingFile {
@@ -76,7 +73,6 @@ class Staging implements StagingFile {
       this.#changed(Math.max(this.#size, end));
       return undefined;
     }
-    if (store.holds > 0) return this.#later(() => this.write(offset, data));
     return this.#writeFile(store, offset, data);
   }
 
@@ -85,7 +81,7 @@ class Staging implements StagingFile {
     if (!Number.isSafeInteger(size)) throw new FsError('EFBIG');
     const store = this.#store;
     if (this.#exclusive) return this.#later(() => this.truncate(size));
-    if (size === 0 && !(store.kind === 'file' && store.writing > 0)) {
+    if (size === 0 && !(store.kind === 'file' && store.running.size > 0)) {
       this.#startOver();
       return undefined;
     }
@@ -95,35 +91,25 @@ class Staging implements StagingFile {
       this.#changed(size);
       return undefined;
     }
-    if (store.holds > 0 || store.writing > 0) return this.#later(() => this.truncate(size));
-    const before = this.#size;
-    this.#changed(size);
-    return this.#exclusively(async () => {
-      try {
-        await store.file.truncate(size);
-      } catch (error) {
-        this.#size = before;
-        throw error;
-      }
-    });
+    // Shrinking changes all blocks from there on: rather wait for the snapshots than put them all aside.
+    const shrinks = size < this.#size && store.snapshots.size > 0;
+    if (shrinks || store.running.size > 0) return this.#later(() => this.truncate(size));
+    return this.#truncateFile(store, size);
   }
 
   snapshot(): StagingSnapshot {
     this.#assertOpen();
-    const store = this.#store;
     const size = this.#size;
-    store.holds += 1;
-    if (store.kind === 'file') store.file.retain();
+    const held = this.#hold(this.#store, size);
     let released = false;
     return {
       size,
       generation: this.#generation,
-      open: () => this.#pieces(store, size),
+      open: () => pieces(held.read, size),
       release: () => {
         if (released) return;
         released = true;
-        store.holds -= 1;
-        if (store.kind === 'file') store.file.close();
+        held.release();
         this.#wakeAll();
       },
     };
@@ -138,48 +124,68 @@ class Staging implements StagingFile {
     return Promise.resolve();
   }
 
-  async *#pieces(store: Store, size: number): AsyncGenerator<Uint8Array> {
-    // Writes that were on their way when the snapshot was taken are in it; no new ones begin.
-    while (store.kind === 'file' && (store.writing > 0 || this.#exclusive)) await this.#change();
-    const read = (offset: number): Awaitable<Buffer> =>
-      readStore(store, offset, Math.min(PIECE_BYTES, size - offset));
-    let next: Awaitable<Buffer> | undefined = size > 0 ? read(0) : undefined;
-    for (let offset = 0; next !== undefined;) {
-      const piece: Buffer = await next;
-      offset += piece.length;
-      // One piece ahead: the disk works while the channel takes the piece before.
-      next = offset < size ? read(offset) : undefined;
-      if (next instanceof Promise) next.catch(() => undefined);
-      yield piece;
+  #hold(store: Store, size: number): Held {
+    if (store.kind === 'memory') {
+      store.holds += 1;
+      return {
+        read: (offset, length) => readStore(store, offset, length),
+        release: () => (store.holds -= 1),
+      };
     }
+    const complete = Promise.allSettled(store.running);
+    const overlay = new SnapshotOverlay(store.file, { folder: this.#folder, size, complete });
+    store.snapshots.add(overlay);
+    return {
+      read: (offset, length) => overlay.read(offset, length),
+      release: () => {
+        store.snapshots.delete(overlay);
+        overlay.release();
+      },
+    };
   }
 
   #writeFile(store: FileStore, offset: number, data: Uint8Array): Awaitable<void> {
     const before = this.#size;
     const end = offset + data.length;
-    const undo = (): void => {
-      if (this.#store === store && this.#size === end) this.#size = before;
-    };
     // Before the bytes are there: a snapshot from now on waits for them and has to have the size that goes with them.
     this.#changed(Math.max(before, end));
-    let written: Awaitable<void>;
-    try {
-      written = store.file.write(offset, data);
-    } catch (error) {
-      undo();
+    const undo = (error: unknown): never => {
+      if (this.#store === store && this.#size === end) this.#size = before;
       throw error;
+    };
+    try {
+      // Snapshots that are taken from now on have this write in them.
+      const written =
+        store.snapshots.size === 0
+          ? store.file.write(offset, data)
+          : putAsideAndWrite(store.file, [...store.snapshots], offset, data);
+      return written instanceof Promise ? this.#track(store, written.catch(undo)) : undefined;
+    } catch (error) {
+      return undo(error);
     }
-    if (!(written instanceof Promise)) return undefined;
-    store.writing += 1;
-    return written
-      .catch((error: unknown) => {
-        undo();
+  }
+
+  #truncateFile(store: FileStore, size: number): Promise<void> {
+    const before = this.#size;
+    this.#changed(size);
+    const truncated = this.#exclusively(async () => {
+      try {
+        await store.file.truncate(size);
+      } catch (error) {
+        this.#size = before;
         throw error;
-      })
-      .finally(() => {
-        store.writing -= 1;
-        this.#wakeAll();
-      });
+      }
+    });
+    return this.#track(store, truncated);
+  }
+
+  #track(store: FileStore, work: Promise<void>): Promise<void> {
+    const tracked = work.finally(() => {
+      store.running.delete(tracked);
+      this.#wakeAll();
+    });
+    store.running.add(tracked);
+    return tracked;
   }
 
   /** The memory to write to, with room for `end` bytes: a copy while a snapshot holds the present one. */
@@ -195,14 +201,12 @@ class Staging implements StagingFile {
   }
 
   #startOver(): void {
-    const { kind, holds } = this.#store;
-    if (kind === 'file') {
-      this.#store.file.close();
-      this.#store = { kind: 'memory', buffer: Buffer.alloc(0), holds: 0 };
-    } else if (holds > 0) {
+    const store = this.#store;
+    if (store.kind === 'file') store.file.close();
+    if (store.kind === 'file' || store.holds > 0) {
       this.#store = { kind: 'memory', buffer: Buffer.alloc(0), holds: 0 };
     } else {
-      this.#store.buffer.fill(0);
+      store.buffer.fill(0);
     }
     this.#changed(0);
   }
@@ -218,7 +222,7 @@ class Staging implements StagingFile {
         file.close();
         throw error;
       }
-      this.#store = { kind: 'file', file, holds: 0, writing: 0 };
+      this.#store = { kind: 'file', file, snapshots: new Set(), running: new Set() };
     });
   }
 

@@ -116,6 +116,26 @@ test(
   },
 );
 
+test(
+  'a full cache_dir fails the write that a snapshot would need room for, not the snapshot',
+  { skip: withoutRoot },
+  async (t) => {
+    const staging = createStaging({ cacheDir: smallFileSystem(t, MiB) });
+    const content = pattern(1)(0, 768 * KiB);
+    await staging.write(0, content);
+    const snapshot = staging.snapshot();
+    const overwrite = async (): Promise<void> => staging.write(0, Buffer.alloc(512 * KiB));
+    await assert.rejects(overwrite(), { errno: 'ENOSPC' });
+    const pieces: Uint8Array[] = [];
+    for await (const piece of snapshot.open()) pieces.push(piece);
+    assert.ok(Buffer.concat(pieces).equals(content));
+    snapshot.release();
+    await overwrite();
+    assert.ok(Buffer.concat(await staging.read(0, 512 * KiB)).equals(Buffer.alloc(512 * KiB)));
+    await staging.close();
+  },
+);
+
 test('closing in the middle leaves nothing behind', async (t) => {
   const folder = temporaryFolder(t);
   for (const moment of [0, 1, 3, 10, 30]) {

@@ -150,3 +150,48 @@ test('bytes that were read stay as they were read', async (t) => {
   assert.equal(Buffer.from(piece!).toString(), 'old');
   await staging.close();
 });
+
+test('snapshots are of their moments while writes go on', async (t) => {
+  const random = seededRandom(t);
+  const staging = createStaging({ cacheDir: temporaryFolder(t) });
+  const size = 3 * MiB;
+  await staging.write(0, pattern(0)(0, size));
+  const model = Buffer.from(pattern(0)(0, size));
+  const checks: Promise<void>[] = [];
+  for (let step = 1; step <= 150; step += 1) {
+    if (step % 10 === 0) {
+      const expected = Buffer.from(model.subarray(0, staging.size));
+      const snapshot = staging.snapshot();
+      checks.push(
+        contentOf(snapshot).then((content) => {
+          assert.ok(content.equals(expected), `snapshot at step ${step}`);
+          snapshot.release();
+        }),
+      );
+    }
+    const offset = random(size);
+    const data = pattern(step)(0, Math.min(1 + random(200 * KiB), size - offset));
+    data.copy(model, offset);
+    // Not awaited: snapshots meet writes on their way. Writes to the same bytes must stay in order, as the kernel keeps them.
+    const written = staging.write(offset, data);
+    if (step % 3 === 0 || written instanceof Promise) await written;
+  }
+  await Promise.all(checks);
+  assert.ok((await bytesOf(staging)).equals(model));
+  await staging.close();
+});
+
+test('a write goes on while an upload reads the snapshot', async (t) => {
+  const staging = createStaging({ cacheDir: temporaryFolder(t) });
+  await staging.write(0, pattern(1)(0, MiB));
+  const snapshot = staging.snapshot();
+  await staging.write(100, Buffer.from('changed'));
+  await staging.write(2 * MiB, Buffer.from('grown'));
+  await staging.truncate(4 * MiB);
+  assert.ok((await contentOf(snapshot)).equals(pattern(1)(0, MiB)));
+  const writing = staging.write(0, Buffer.alloc(200 * KiB, 7));
+  snapshot.release();
+  await writing;
+  assert.equal(staging.size, 4 * MiB);
+  await staging.close();
+});
