@@ -5,7 +5,7 @@ import type { Exchange } from './exchange.js';
 import { toDispatchOptions } from './dispatch-options.js';
 import { Requester, type Transport } from './requester.js';
 import type { SlotLimits } from './slots.js';
-import type { HttpClient, HttpRequest } from './types.js';
+import { HttpError, type HttpClient, type HttpRequest } from './types.js';
 
 export interface MuxHttpOptions {
   /** Deadline for a request that makes no progress. Default 30,000. */
@@ -85,6 +85,16 @@ class MuxTransport implements Transport {
   onSilence(reason: Error): void {
     // Several requests run into their deadline together; the first one ends the session for all.
     if (this.#mux.connected) this.#mux.restartSession(reason);
+  }
+
+  /** The mux takes frames for frames only when HTTP begins in them, and throws everything else away. */
+  explainSilence(): HttpError | undefined {
+    const { framesIn, junkBytes } = this.#mux.stats;
+    if (framesIn > 0 || junkBytes === 0) return undefined;
+    const message =
+      `the other end sent ${junkBytes} bytes and no frame that carries HTTP: ` +
+      'something other than a WebDAV server is there';
+    return new HttpError('HTTP_PROTOCOL', message);
   }
 
   send(request: HttpRequest, exchange: Exchange): void {

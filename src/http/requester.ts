@@ -18,6 +18,8 @@ export interface Transport {
   bytesIn(): number | undefined;
   /** The peer was silent for the whole time: start anew. */
   onSilence(reason: Error): void;
+  /** A better reason than silence, where what arrives is no answer. */
+  explainSilence(): HttpError | undefined;
   /** A silent peer may answer on a new id (after a migration): send again at half-time. */
   readonly resendOnSilence: boolean;
   /** For how long a refused connection is tried again. */

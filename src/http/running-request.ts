@@ -76,7 +76,7 @@ export class RunningRequest {
         return await this.#attempt();
       } catch (error) {
         this.#throwIfInterrupted();
-        if (!this.#mayRetry(error)) throw error;
+        if (!this.#mayRetry(error)) throw silenceBehind(error) ?? error;
         await this.#backOff();
       }
     }
@@ -203,9 +203,17 @@ export class RunningRequest {
     const error = new HttpError('HTTP_TIMEOUT', `no answer to ${what} within ${seconds} s`, {
       unsent,
     });
-    this.interrupt(error);
+    this.interrupt(this.#requester.transport.explainSilence() ?? error);
     if (peerSilent) this.#requester.transport.onSilence(error);
   }
+}
+
+/** The silence that another request noticed first, and that made it end the session. */
+function silenceBehind(error: unknown): HttpError | undefined {
+  const reset = error instanceof HttpError ? error.cause : undefined;
+  const cause = reset instanceof Error ? reset.cause : undefined;
+  if (!(cause instanceof HttpError) || cause.code !== 'HTTP_TIMEOUT') return undefined;
+  return new HttpError('HTTP_TIMEOUT', 'the peer stopped answering', { cause: error });
 }
 
 function failedTransport(cause: Error): HttpError {

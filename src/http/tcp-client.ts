@@ -64,6 +64,10 @@ class TcpTransport implements Transport {
     // A connection that is silent has nothing to do with the others; the request's own was destroyed.
   }
 
+  explainSilence(): undefined {
+    return undefined;
+  }
+
   send(request: HttpRequest, exchange: Exchange): void {
     const reset = ANSWERED_WITH_204.has(request.method);
     try {
