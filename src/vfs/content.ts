@@ -75,5 +75,9 @@ export interface UploadResult {
  * was not expected. Fails with FsError ESTALE on a conflict after it has stored the content beside as a named conflict copy.
  */
 export interface Uploader {
-  upload(target: UploadTarget, content: StagingSnapshot, signal: AbortSignal): Promise<UploadResult>;
+  upload(
+    target: UploadTarget,
+    content: StagingSnapshot,
+    signal: AbortSignal,
+  ): Promise<UploadResult>;
 }

@@ -5,7 +5,7 @@ import type { Logger } from '../log.js';
 import type { WebDavClient } from '../webdav/types.js';
 import { CORE_DEFAULTS, Core, NEVER, chain, isPromise, type CoreOptions } from './core.js';
 import { Directories } from './directories.js';
-import { Files } from './files.js';
+import { Contents } from './contents.js';
 import type {
   AttributeChange,
   AttributesAnswer,
@@ -21,8 +21,10 @@ import type {
 } from './filesystem.js';
 import { FsError } from './filesystem.js';
 import { keepContent, type KeptFile } from './keep-content.js';
+import { Handles } from './handles.js';
 import { Metadata } from './metadata.js';
 import { Names } from './names.js';
+import { Opening } from './opening.js';
 import { Renames } from './rename.js';
 import { createUploader } from './uploader.js';
 import { Uploads, type PendingFile } from './uploads.js';
@@ -67,7 +69,9 @@ export function createDavFileSystem(options: DavFileSystemOptions): DavFileSyste
 class Implementation implements DavFileSystem {
   readonly #core: Core;
   readonly #uploads: Uploads;
-  readonly #files: Files;
+  readonly #handles: Handles;
+  readonly #contents: Contents;
+  readonly #opening: Opening;
   readonly #names: Names;
   readonly #renames: Renames;
   readonly #metadata: Metadata;
@@ -82,10 +86,18 @@ class Implementation implements DavFileSystem {
     };
     this.#core = new Core(coreOptions);
     this.#uploads = new Uploads(this.#core);
-    this.#files = new Files(this.#core, this.#uploads);
-    this.#names = new Names(this.#core, this.#files, this.#uploads);
-    this.#renames = new Renames(this.#core, this.#files, this.#names, this.#uploads);
-    this.#metadata = new Metadata(this.#core, this.#files);
+    this.#handles = new Handles(this.#core, this.#uploads);
+    this.#contents = new Contents(this.#core, this.#uploads, this.#handles);
+    this.#opening = new Opening(this.#core, this.#uploads, this.#handles, this.#contents);
+    this.#names = new Names(
+      this.#core,
+      this.#uploads,
+      this.#handles,
+      this.#contents,
+      this.#opening,
+    );
+    this.#renames = new Renames(this.#core, this.#uploads, this.#contents, this.#names);
+    this.#metadata = new Metadata(this.#core, this.#opening);
     this.#directories = new Directories(this.#core);
     this.#xattrs = new Xattrs(this.#core);
   }
@@ -206,7 +218,7 @@ class Implementation implements DavFileSystem {
   // ---- files
 
   open(nodeId: number, flags: number, ctx: RequestContext): Awaitable<OpenAnswer> {
-    return this.#files.open(this.#core.node(nodeId), flags, ctx);
+    return this.#opening.open(this.#core.node(nodeId), flags, ctx);
   }
 
   create(
@@ -217,7 +229,7 @@ class Implementation implements DavFileSystem {
     ctx: RequestContext,
   ): Awaitable<CreateAnswer> {
     this.#core.checkNewName(name);
-    return this.#files.create(this.#core.directory(parent), name, mode, flags, ctx);
+    return this.#opening.create(this.#core.directory(parent), name, mode, flags, ctx);
   }
 
   read(
@@ -227,7 +239,7 @@ class Implementation implements DavFileSystem {
     length: number,
     ctx: RequestContext,
   ): Awaitable<readonly Uint8Array[]> {
-    return this.#files.read(this.#core.node(nodeId), fh, offset, length, ctx);
+    return this.#contents.read(this.#core.node(nodeId), fh, offset, length, ctx);
   }
 
   write(
@@ -237,19 +249,19 @@ class Implementation implements DavFileSystem {
     data: Uint8Array,
     ctx: RequestContext,
   ): Awaitable<number> {
-    return this.#files.write(this.#core.node(nodeId), fh, offset, data, ctx);
+    return this.#contents.write(this.#core.node(nodeId), fh, offset, data, ctx);
   }
 
   flush(nodeId: number, fh: number, ctx: RequestContext): Awaitable<void> {
-    return this.#change(this.#files.flush(this.#core.node(nodeId), fh, ctx));
+    return this.#change(this.#contents.flush(this.#core.node(nodeId), fh, ctx));
   }
 
   release(_nodeId: number, fh: number): Awaitable<void> {
-    this.#files.release(fh);
+    this.#handles.release(fh);
   }
 
   fsync(nodeId: number, fh: number, _dataOnly: boolean, ctx: RequestContext): Awaitable<void> {
-    return this.#change(this.#files.fsync(this.#core.node(nodeId), fh, ctx));
+    return this.#change(this.#contents.fsync(this.#core.node(nodeId), fh, ctx));
   }
 
   fallocate(
@@ -262,7 +274,7 @@ class Implementation implements DavFileSystem {
   ): Awaitable<void> {
     // KEEP_SIZE and punched holes promise what the peer can't be asked for.
     if (mode !== 0) throw new FsError('EOPNOTSUPP');
-    return this.#files.grow(this.#core.node(nodeId), fh, offset + length, ctx);
+    return this.#contents.grow(this.#core.node(nodeId), fh, offset + length, ctx);
   }
 
   lseek(nodeId: number, _fh: number, offset: number, whence: number): Awaitable<number> {

@@ -13,7 +13,6 @@ import type {
 import { APACHE_NS, DAVPORT_NS } from '../webdav/types.js';
 import { nowTimespec, permissionsOf, S_IFLNK, typeOf } from './attributes.js';
 import { chain, type Core } from './core.js';
-import type { Files } from './files.js';
 import type {
   AttributeChange,
   AttributesAnswer,
@@ -23,6 +22,7 @@ import type {
 } from './filesystem.js';
 import { FsError } from './filesystem.js';
 import type { Node } from './node.js';
+import type { Opening } from './opening.js';
 import { sameTag, versionOf } from './reader/versions.js';
 
 const QUOTA_TTL_MS = 10_000;
@@ -36,12 +36,12 @@ const LINK_MAX_BYTES = 4096;
 
 export class Metadata {
   readonly #core: Core;
-  readonly #files: Files;
+  readonly #opening: Opening;
   #quota: { readonly answer: Quota; readonly at: number } | undefined;
 
-  constructor(core: Core, files: Files) {
+  constructor(core: Core, opening: Opening) {
     this.#core = core;
-    this.#files = files;
+    this.#opening = opening;
   }
 
   async setattr(
@@ -54,7 +54,7 @@ export class Metadata {
     this.#checkOwner(change);
     if (change.size !== undefined) {
       if (node.isDirectory) throw new FsError('EISDIR');
-      await this.#files.truncate(node, change.size, fh, ctx);
+      await this.#opening.truncate(node, change.size, fh, ctx);
     }
     if (change.mode !== undefined || change.mtime !== undefined)
       await this.#setPosix(node, change, ctx);

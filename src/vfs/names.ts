@@ -9,11 +9,13 @@ import { S_IFLNK, S_IFMT, S_IFREG, typeOf } from './attributes.js';
 import type { Core } from './core.js';
 import { NEVER } from './core.js';
 import { isNotFound } from './errno.js';
-import type { Files } from './files.js';
+import type { Contents } from './contents.js';
 import type { Entry, RequestContext } from './filesystem.js';
 import { FsError } from './filesystem.js';
 import { gated } from './gate.js';
+import type { Handles } from './handles.js';
 import type { Node } from './node.js';
+import type { Opening } from './opening.js';
 import { createStaging } from './staging.js';
 import type { Uploads } from './uploads.js';
 
@@ -21,13 +23,23 @@ const PATH_MAX_BYTES = 4095;
 
 export class Names {
   readonly #core: Core;
-  readonly #files: Files;
+  readonly #handles: Handles;
+  readonly #contents: Contents;
+  readonly #opening: Opening;
   readonly #uploads: Uploads;
 
-  constructor(core: Core, files: Files, uploads: Uploads) {
+  constructor(
+    core: Core,
+    uploads: Uploads,
+    handles: Handles,
+    contents: Contents,
+    opening: Opening,
+  ) {
     this.#core = core;
-    this.#files = files;
     this.#uploads = uploads;
+    this.#handles = handles;
+    this.#contents = contents;
+    this.#opening = opening;
   }
 
   async mkdir(parent: Node, name: string, ctx: RequestContext): Promise<Entry> {
@@ -65,7 +77,7 @@ export class Names {
 
   async #unlink(parent: Node, name: string, node: Node, signal: AbortSignal): Promise<void> {
     await node.data?.upload;
-    await this.#files.keepForHandles(node);
+    await this.#contents.keepForHandles(node);
     if (node.data?.created !== true) await this.#remove(node, signal);
     this.removed(parent, name, node);
   }
@@ -105,7 +117,7 @@ export class Names {
     this.#uploads.discard(node);
     this.#core.recordOwn(parent, name, undefined);
     this.#core.nodes.detach(node);
-    if (node.data?.handles === 0) this.#files.dispose(node);
+    if (node.data?.handles === 0) this.#handles.dispose(node);
   }
 
   async mknod(parent: Node, name: string, mode: number, ctx: RequestContext): Promise<Entry> {
@@ -116,14 +128,14 @@ export class Names {
     }
     if ((await this.#core.statChild(parent, name, ctx.signal)) !== null)
       throw new FsError('EEXIST');
-    const node = await this.#files.newFile(parent, name, mode, ctx.signal);
+    const node = await this.#opening.newFile(parent, name, mode, ctx.signal);
     try {
       await this.#uploads.upload(node, ctx.signal);
     } catch (error) {
       this.#uploads.dropWritten(node);
       throw error;
     } finally {
-      this.#files.dispose(node);
+      this.#handles.dispose(node);
     }
     return this.#core.entry(node);
   }

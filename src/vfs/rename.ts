@@ -3,7 +3,7 @@
  */
 import { NEVER, type Core } from './core.js';
 import { isNotFound } from './errno.js';
-import type { Files } from './files.js';
+import type { Contents } from './contents.js';
 import type { RequestContext } from './filesystem.js';
 import { FsError, RENAME_NOREPLACE } from './filesystem.js';
 import { gated } from './gate.js';
@@ -22,13 +22,13 @@ interface Place {
 
 export class Renames {
   readonly #core: Core;
-  readonly #files: Files;
+  readonly #contents: Contents;
   readonly #names: Names;
   readonly #uploads: Uploads;
 
-  constructor(core: Core, files: Files, names: Names, uploads: Uploads) {
+  constructor(core: Core, uploads: Uploads, contents: Contents, names: Names) {
     this.#core = core;
-    this.#files = files;
+    this.#contents = contents;
     this.#names = names;
     this.#uploads = uploads;
   }
@@ -94,7 +94,7 @@ export class Renames {
     }
     if (node.isDirectory) throw new FsError('ENOTDIR');
     await target.data?.upload;
-    await this.#files.keepForHandles(target);
+    await this.#contents.keepForHandles(target);
   }
 
   async #send(

@@ -1,0 +1,212 @@
+/**
+ * Reading and writing open files: from the reader of the opened version until the first write copies it up into staging.
+ */
+import type { Resource } from '../webdav/types.js';
+import { nowTimespec } from './attributes.js';
+import type { ContentReader, FileVersion, StagingFile } from './content.js';
+import { chain, NEVER, type Core } from './core.js';
+import { isNotFound } from './errno.js';
+import { Handle, type FileData } from './file-data.js';
+import type { Awaitable, RequestContext } from './filesystem.js';
+import { FsError } from './filesystem.js';
+import type { Handles } from './handles.js';
+import type { Node } from './node.js';
+import { isWriter, O_APPEND } from './open-flags.js';
+import { openContent } from './reader/open-content.js';
+import { sameVersion } from './reader/versions.js';
+import { createStaging } from './staging.js';
+import type { Uploads } from './uploads.js';
+
+const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
+
+export class Contents {
+  readonly #core: Core;
+  readonly #uploads: Uploads;
+  readonly #handles: Handles;
+
+  constructor(core: Core, uploads: Uploads, handles: Handles) {
+    this.#core = core;
+    this.#uploads = uploads;
+    this.#handles = handles;
+  }
+
+  read(
+    node: Node,
+    fh: number,
+    offset: number,
+    length: number,
+    ctx: RequestContext,
+  ): Awaitable<readonly Uint8Array[]> {
+    const handle = this.#handles.get(fh);
+    const data = node.data!;
+    if (handle.epoch === data.epoch && data.staging !== undefined)
+      return data.staging.read(offset, length);
+    const { reader } = handle;
+    if (reader !== undefined) return reader.read(offset, length, ctx.signal);
+    if (offset >= node.resource.size && handle.epoch === data.epoch) return [];
+    return this.#readerOf(node, data, handle, ctx.signal).then((opened) =>
+      opened === undefined
+        ? data.staging!.read(offset, length)
+        : opened.read(offset, length, ctx.signal),
+    );
+  }
+
+  /** The reader for a handle that was opened without one. Undefined: the content was staged meanwhile. */
+  async #readerOf(
+    node: Node,
+    data: FileData,
+    handle: Handle,
+    signal: AbortSignal,
+  ): Promise<ContentReader | undefined> {
+    if (handle.epoch !== data.epoch || data.expect === 'absent') throw new FsError('ESTALE');
+    if (data.reader === undefined) {
+      const { expect } = data;
+      const { reader, version } = await this.fetch(node, node.resource, signal);
+      if (data.staging !== undefined && handle.epoch === data.epoch) {
+        reader.close();
+        return undefined;
+      }
+      if (handle.epoch !== data.epoch || !sameVersion(version, expect)) {
+        reader.close();
+        node.resourceAt = -Infinity;
+        throw new FsError('ESTALE', `${node.path} was changed at the peer since it was opened`);
+      }
+      shareReader(data, reader);
+    }
+    handle.reader = data.reader;
+    return data.reader;
+  }
+
+  async fetch(
+    node: Node,
+    known: Resource | undefined,
+    signal: AbortSignal,
+  ): Promise<{ reader: ContentReader; version: FileVersion }> {
+    const profile = await this.#core.profile(signal);
+    try {
+      return await openContent(() => node.path, known, profile, this.#core.options, signal);
+    } catch (error) {
+      if (isNotFound(error) && node.parent !== undefined)
+        this.#core.recordUnknown(node.parent, node.name);
+      throw error;
+    }
+  }
+
+  write(
+    node: Node,
+    fh: number,
+    offset: number,
+    bytes: Uint8Array,
+    ctx: RequestContext,
+  ): Awaitable<number> {
+    const handle = this.#handles.get(fh);
+    const data = node.data!;
+    this.checkWritable(node, data, handle);
+    const append = (handle.flags & O_APPEND) !== 0;
+    const go = (staging: StagingFile): Awaitable<number> => {
+      const at = append ? staging.size : offset;
+      if (at + bytes.length > MAX_OFFSET) throw new FsError('EFBIG');
+      this.#changed(node, data);
+      return chain(staging.write(at, bytes), () => bytes.length);
+    };
+    return chain(this.#stage(node, data, Infinity, ctx.signal), go);
+  }
+
+  checkWritable(node: Node, data: FileData, handle: Handle): void {
+    if (!isWriter(handle.flags)) throw new FsError('EBADF');
+    if (data.lost !== undefined) throw data.lost;
+    if (handle.epoch !== data.epoch) {
+      throw new FsError('ESTALE', `${node.path} was changed at the peer since it was opened`);
+    }
+  }
+
+  #changed(node: Node, data: FileData): void {
+    data.mtime = nowTimespec();
+    data.pendingMtime = undefined;
+    if (!node.unlinked) this.#uploads.markDirty(node, data);
+  }
+
+  /** The staging file with the content up to `keep` bytes in it. */
+  #stage(node: Node, data: FileData, keep: number, signal: AbortSignal): Awaitable<StagingFile> {
+    if (data.staging !== undefined) return data.staging;
+    // One copy-up for all writers; it goes on when the one who began it is interrupted.
+    data.stagingBusy ??= this.#copyUp(node, data, keep).finally(
+      () => (data.stagingBusy = undefined),
+    );
+    return data.stagingBusy.then((staging) => {
+      if (signal.aborted) throw new FsError('EINTR');
+      return staging;
+    });
+  }
+
+  async #copyUp(node: Node, data: FileData, keep: number): Promise<StagingFile> {
+    const { expect, epoch } = data;
+    const size = expect === 'absent' ? 0 : expect.size;
+    const staging = createStaging(this.#core.options);
+    try {
+      if (Math.min(size, keep) > 0) {
+        const handle = new Handle(node.id, 0, epoch, data.reader);
+        const reader = data.reader ?? (await this.#readerOf(node, data, handle, NEVER));
+        if (reader === undefined) throw new FsError('EIO', 'two copies at once');
+        await reader.copyTo(staging, Math.min(size, keep), NEVER);
+      }
+      if (data.epoch !== epoch) throw new FsError('ESTALE');
+    } catch (error) {
+      await staging.close();
+      throw error;
+    }
+    data.staging = staging;
+    return staging;
+  }
+
+  truncate(node: Node, data: FileData, size: number): Awaitable<void> {
+    if (size > MAX_OFFSET) throw new FsError('EFBIG');
+    return chain(this.#stage(node, data, size, NEVER), (staging) => {
+      this.#changed(node, data);
+      return staging.truncate(size);
+    });
+  }
+
+  /** Zeros are what a hole reads as: only growing needs doing. */
+  async grow(node: Node, fh: number, size: number, ctx: RequestContext): Promise<void> {
+    const data = node.data!;
+    this.checkWritable(node, data, this.#handles.get(fh));
+    const staging = await this.#stage(node, data, Infinity, ctx.signal);
+    if (staging.size >= size) return;
+    this.#changed(node, data);
+    await staging.truncate(size);
+  }
+
+  /** Makes the content local for those who have it open, before its name goes away. */
+  async keepForHandles(node: Node): Promise<void> {
+    const { data } = node;
+    if (
+      data === undefined ||
+      data.handles === 0 ||
+      data.staging !== undefined ||
+      data.lost !== undefined
+    )
+      return;
+    await this.#stage(node, data, Infinity, NEVER);
+  }
+
+  flush(node: Node, fh: number, ctx: RequestContext): Awaitable<void> {
+    const handle = this.#handles.get(fh);
+    if (node.data?.dirty !== true || node.unlinked || !isWriter(handle.flags)) return undefined;
+    return this.#uploads.upload(node, ctx.signal);
+  }
+
+  fsync(node: Node, fh: number, ctx: RequestContext): Awaitable<void> {
+    const data = node.data!;
+    if (data.lost !== undefined) throw data.lost;
+    this.#handles.get(fh);
+    if (!data.dirty || node.unlinked) return undefined;
+    return this.#uploads.upload(node, ctx.signal);
+  }
+}
+
+/** One reader for all handles of a version: the first that was opened. */
+export function shareReader(data: FileData, reader: ContentReader): void {
+  if (data.reader === undefined) data.reader = reader;
+  else reader.close();
+}

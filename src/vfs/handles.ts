@@ -1,0 +1,87 @@
+/**
+ * The table of open handles: which content each belongs to, and when that content is needed no more.
+ */
+import type { ContentReader, FileVersion } from './content.js';
+import type { Core } from './core.js';
+import { FileData, Handle } from './file-data.js';
+import type { OpenAnswer } from './filesystem.js';
+import { FsError } from './filesystem.js';
+import type { Node } from './node.js';
+import { sameTag, sameVersion } from './reader/versions.js';
+import { disposeData, type Uploads } from './uploads.js';
+
+export class Handles {
+  readonly #core: Core;
+  readonly #uploads: Uploads;
+  readonly #byFh = new Map<number, Handle>();
+  #nextFh = 1;
+
+  constructor(core: Core, uploads: Uploads) {
+    this.#core = core;
+    this.#uploads = uploads;
+  }
+
+  /** INVARIANT: a clean FileData describes one version; another one begins a new epoch. */
+  dataOf(node: Node, version: FileVersion): FileData {
+    const { data } = node;
+    if (data === undefined) return (node.data = new FileData(version));
+    if (
+      data.dirty ||
+      (data.expect !== 'absent' && sameVersion(data.expect, version) && data.lost === undefined)
+    ) {
+      return data;
+    }
+    data.epoch += 1;
+    data.expect = version;
+    data.lost = undefined;
+    data.mtime = undefined;
+    if (data.reader !== undefined) data.formerReaders.push(data.reader);
+    data.reader = undefined;
+    void data.staging?.close();
+    data.staging = undefined;
+    return data;
+  }
+
+  add(node: Node, data: FileData, flags: number, reader: ContentReader | undefined): OpenAnswer {
+    const fh = this.#nextFh++;
+    this.#byFh.set(fh, new Handle(node.id, flags, data.epoch, reader));
+    data.handles += 1;
+    const etag = data.expect === 'absent' ? undefined : data.expect.etag;
+    const keepCache = data.dirty || (node.pagesEtag !== undefined && sameTag(node.pagesEtag, etag));
+    node.pagesEtag = etag;
+    return { fh, keepCache, directIo: false };
+  }
+
+  get(fh: number): Handle {
+    const handle = this.#byFh.get(fh);
+    if (handle === undefined) throw new FsError('EBADF');
+    return handle;
+  }
+
+  release(fh: number): void {
+    const handle = this.#byFh.get(fh);
+    if (handle === undefined) return;
+    this.#byFh.delete(fh);
+    const node = this.#core.nodes.get(handle.nodeId);
+    const data = node?.data;
+    if (node === undefined || data === undefined) return;
+    data.handles -= 1;
+    if (data.handles > 0) return;
+    if (data.dirty && !node.unlinked) {
+      // Pages of a mapping written back after close(2), or an upload that failed: nobody waits for it any more.
+      this.#uploads.uploadInBackground(node);
+      return;
+    }
+    this.#uploads.discard(node);
+    this.dispose(node);
+  }
+
+  /** Nothing needs the content any more. REQUIRES: no open handle. */
+  dispose(node: Node): void {
+    const { data } = node;
+    if (data === undefined) return;
+    node.data = undefined;
+    disposeData(data);
+    this.#core.nodes.dropIfUnused(node);
+  }
+}

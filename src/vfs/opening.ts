@@ -1,0 +1,200 @@
+/**
+ * Opening and creating files: close-to-open revalidation, exclusive creation, truncation by path.
+ */
+import type { Resource } from '../webdav/types.js';
+import { nowTimespec, S_IFLNK, S_IFREG, typeOf } from './attributes.js';
+import type { FileVersion } from './content.js';
+import { shareReader, type Contents } from './contents.js';
+import { chain, type Core } from './core.js';
+import { FileData } from './file-data.js';
+import type { Awaitable, CreateAnswer, OpenAnswer, RequestContext } from './filesystem.js';
+import { FsError } from './filesystem.js';
+import type { Handles } from './handles.js';
+import type { Node } from './node.js';
+import { isWriter, O_EXCL, O_TRUNC, O_WRONLY } from './open-flags.js';
+import { sameVersion, versionOf } from './reader/versions.js';
+import { createStaging } from './staging.js';
+import type { Uploads } from './uploads.js';
+
+/**
+ * open(2) asks the peer, whatever is cached; but the answer to a lookup that the same system call has just caused is as good. That
+ * answer is younger than this.
+ */
+const SAME_CALL_MS = 5;
+
+export class Opening {
+  readonly #core: Core;
+  readonly #uploads: Uploads;
+  readonly #handles: Handles;
+  readonly #contents: Contents;
+
+  constructor(core: Core, uploads: Uploads, handles: Handles, contents: Contents) {
+    this.#core = core;
+    this.#uploads = uploads;
+    this.#handles = handles;
+    this.#contents = contents;
+  }
+
+  open(node: Node, flags: number, ctx: RequestContext): Awaitable<OpenAnswer> {
+    const type = typeOf(node.resource);
+    if (node.isDirectory) throw new FsError('EISDIR');
+    if (type === S_IFLNK) throw new FsError('EINVAL', 'a symbolic link is read with readlink');
+    if (type !== S_IFREG)
+      throw new FsError('ENXIO', `${node.path}: neither a file nor a folder at the peer`);
+    if (isWriter(flags)) this.#core.access.check();
+    if (node.isLocal || node.unlinked) return this.#openLocal(node, flags);
+    return this.#openRemote(node, flags, ctx);
+  }
+
+  /** The content is here: nobody need be asked. */
+  #openLocal(node: Node, flags: number): Awaitable<OpenAnswer> {
+    const { data } = node;
+    if (data?.staging === undefined) throw new FsError('ESTALE', 'the file was removed');
+    const answer = this.#handles.add(node, data, flags, undefined);
+    if (!isWriter(flags) || (flags & O_TRUNC) === 0) return answer;
+    return chain(this.#contents.truncate(node, data, 0), () => answer);
+  }
+
+  async #openRemote(node: Node, flags: number, ctx: RequestContext): Promise<OpenAnswer> {
+    const { signal } = ctx;
+    if (isWriter(flags)) await this.#core.access.ensure(await this.#core.profile(signal));
+    const truncate = isWriter(flags) && (flags & O_TRUNC) !== 0;
+    const inUse = node.data?.staging !== undefined || node.data?.reader !== undefined;
+    if (!isWriter(flags) && !inUse && node.pagesEtag === undefined && node.resource.size > 0) {
+      return this.#openAndFetch(node, flags, signal);
+    }
+    if (node.resourceAt < this.#core.now() - SAME_CALL_MS)
+      await this.#core.revalidate(node, signal, true);
+    if (node.isLocal) return this.#openLocal(node, flags);
+    const data = this.#handles.dataOf(node, versionOf(node.resource));
+    const answer = this.#handles.add(node, data, flags, undefined);
+    if (!truncate) return answer;
+    try {
+      await this.#contents.truncate(node, data, 0);
+    } catch (error) {
+      this.#handles.release(answer.fh);
+      throw error;
+    }
+    return answer;
+  }
+
+  /** The GET that brings the first bytes also tells the version: opening and reading a small file is one request. */
+  async #openAndFetch(node: Node, flags: number, signal: AbortSignal): Promise<OpenAnswer> {
+    const { reader, version } = await this.#contents.fetch(node, node.resource, signal);
+    if (node.isLocal || node.unlinked) {
+      reader.close();
+      return this.#openLocal(node, flags);
+    }
+    await this.#adoptVersion(node, version, signal);
+    const data = this.#handles.dataOf(node, version);
+    shareReader(data, reader);
+    return this.#handles.add(node, data, flags, data.reader);
+  }
+
+  /** The answer is newer than the attributes: the kernel must not bound reads by the old size. */
+  async #adoptVersion(node: Node, version: FileVersion, signal: AbortSignal): Promise<void> {
+    if (sameVersion(version, versionOf(node.resource)) && version.size === node.resource.size)
+      return;
+    await this.#core.revalidate(node, signal, true);
+    await this.#core.invalidator?.inode(node.id, 0, 0);
+  }
+
+  /** A file that is only here until its first flush. REQUIRES: the name is valid and was not there a moment ago. */
+  async create(
+    parent: Node,
+    name: string,
+    mode: number,
+    flags: number,
+    ctx: RequestContext,
+  ): Promise<CreateAnswer> {
+    const existing = await this.#existing(parent, name, (flags & O_EXCL) !== 0, ctx.signal);
+    if (existing !== null) {
+      if ((flags & O_EXCL) !== 0) throw new FsError('EEXIST');
+      const answer = await this.open(existing, flags, ctx);
+      return { ...answer, entry: this.#core.entry(existing) };
+    }
+    const node = await this.newFile(parent, name, mode, ctx.signal);
+    const answer = this.#handles.add(node, node.data!, flags, undefined);
+    return { ...answer, entry: this.#core.entry(node) };
+  }
+
+  /** The exclusive promise is about everybody's files, so the peer is asked even where the cache says "no such name". */
+  #existing(
+    parent: Node,
+    name: string,
+    exclusive: boolean,
+    signal: AbortSignal,
+  ): Awaitable<Node | null> {
+    if (!exclusive) return this.#core.child(parent, name, signal);
+    const live = parent.children.get(name);
+    if (live?.isLocal === true) return live;
+    const cached = this.#core.cache.find(parent.id, name, this.#core.now() - SAME_CALL_MS);
+    if (cached !== undefined && cached.resource === undefined) return null;
+    return this.#core.statChild(parent, name, signal);
+  }
+
+  async newFile(parent: Node, name: string, mode: number, signal: AbortSignal): Promise<Node> {
+    const profile = await this.#core.profile(signal);
+    await this.#core.access.ensure(profile);
+    const staging = createStaging(this.#core.options);
+    const rival = parent.children.get(name);
+    if (rival?.isLocal === true) {
+      await staging.close();
+      throw new FsError('EEXIST');
+    }
+    if (rival !== undefined) this.#core.nodes.detach(rival);
+    const now = nowTimespec();
+    const node = this.#core.nodes.create(parent, name, newResource(name, now), this.#core.now());
+    const data = new FileData('absent');
+    data.staging = staging;
+    data.mtime = now;
+    // The mode of open(2) is stored where that costs nothing, or where it lets the file be executed.
+    if (
+      profile.livePosix ||
+      ((mode & 0o111) !== 0 && (profile.deadProperties || profile.setsExecutable))
+    ) {
+      data.pendingMode = mode & 0o7777;
+    }
+    node.data = data;
+    this.#uploads.markDirty(node, data);
+    this.#core.noteChange(parent, name);
+    return node;
+  }
+
+  /** ftruncate on a handle: staged. truncate on a path: stored at once, unless a writer will do that at its close. */
+  async truncate(
+    node: Node,
+    size: number,
+    fh: number | undefined,
+    ctx: RequestContext,
+  ): Promise<void> {
+    this.#core.access.check();
+    if (fh !== undefined) {
+      const data = node.data!;
+      this.#contents.checkWritable(node, data, this.#handles.get(fh));
+      await this.#contents.truncate(node, data, size);
+      return;
+    }
+    const answer = await this.open(node, O_WRONLY | (size === 0 ? O_TRUNC : 0), ctx);
+    const data = node.data!;
+    try {
+      if (size > 0) await this.#contents.truncate(node, data, size);
+      if (data.handles === 1) await this.#uploads.upload(node, ctx.signal);
+    } finally {
+      this.#handles.release(answer.fh);
+    }
+  }
+}
+
+function newResource(name: string, now: { sec: number; nsec: number }): Resource {
+  return {
+    name,
+    kind: 'file',
+    size: 0,
+    mtime: now,
+    created: now,
+    etag: undefined,
+    executable: undefined,
+    posix: undefined,
+  };
+}
