@@ -79,11 +79,7 @@ const PARSERS: Readonly<Record<string, Parser>> = {
     if (rest !== '') throw bad(text, 'nothing may follow stdio:');
     return { kind: 'stdio', text };
   },
-  exec: (rest, text) => {
-    const words = splitWords(rest);
-    if (words.length === 0 || words[0] === '') throw bad(text, 'the command is missing');
-    return { kind: 'exec', text, words };
-  },
+  exec: (rest, text) => ({ kind: 'exec', text, words: commandWords(rest, text) }),
   http: parseHttp,
   https: parseHttp,
   spice: (rest, text) => ({ kind: 'spice', text, transport: 'tcp', ...hostAndPort(rest, text, 1) }),
@@ -154,6 +150,17 @@ function hostAndPort(rest: string, text: string, lowest: number): { host: string
   const port = Number(match[3]);
   if (port < lowest || port > 65535) throw bad(text, `the port must be ${lowest} to 65535`);
   return { host: (match[1] ?? match[2])!, port };
+}
+
+function commandWords(rest: string, text: string): string[] {
+  let words: string[];
+  try {
+    words = splitWords(rest);
+  } catch (error) {
+    throw bad(text, (error as Error).message);
+  }
+  if (words.length === 0 || words[0] === '') throw bad(text, 'the command is missing');
+  return words;
 }
 
 function descriptor(rest: string, text: string): number {

@@ -22,7 +22,7 @@ export function splitWords(command: string): string[] {
       at = quoted.end;
     } else if (character === '\\') {
       at += 1;
-      if (at === command.length) throw new UsageError(`backslash at the end of: ${command}`);
+      if (at === command.length) throw new UsageError('a backslash is the last character');
       // A backslash before a newline joins the lines.
       if (command[at] !== '\n') word += command[at]!;
     } else {
@@ -49,5 +49,5 @@ function readQuoted(command: string, start: number): { text: string; end: number
       text += character;
     }
   }
-  throw new UsageError(`a ${quote} is never closed in: ${command}`);
+  throw new UsageError(`a ${quote} is never closed`);
 }

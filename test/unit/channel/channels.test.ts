@@ -279,3 +279,20 @@ for (const [name, stdio] of [
     assert.equal(code, 3);
   });
 }
+
+test('stdio: on a device (a terminal in raw mode): bytes both ways', async () => {
+  const command = `stty raw -echo; printf R; exec "${process.execPath}" --import tsx "${echo}" stdio:`;
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  let received = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    // Ready: the terminal neither echoes nor edits any more.
+    if (received === '') child.stdin.write('over the device');
+    received += chunk.toString();
+    if (received === 'Rover the device') child.kill();
+  });
+  await exited;
+  assert.equal(received, 'Rover the device');
+});
