@@ -1,6 +1,7 @@
 /** The process that serves one mount, from the first connection to the last upload. */
 import { DavportError, UsageError } from '../errors.js';
 import type { Mount } from '../fuse/mount.js';
+import { findMount } from '../fuse/mountinfo.js';
 import type { Logger } from '../log.js';
 import { EXIT, type CliIo } from './command.js';
 import { defaultKeepDir, defaultLogFile, fileLogger, stderrLogger } from './log-file.js';
@@ -12,6 +13,8 @@ import { onStopSignals } from './signals.js';
 import { leaveParent, parentKind, tellParent } from './supervision.js';
 import { uploadEverything } from './upload-everything.js';
 import { openStack, type Stack } from './wire.js';
+
+const LINGER_MS = 1000;
 
 export async function serveMount(request: MountRequest, io: CliIo): Promise<number> {
   const background = parentKind(io.env) === 'background';
@@ -25,6 +28,8 @@ export async function serveMount(request: MountRequest, io: CliIo): Promise<numb
     return exitCode;
   } finally {
     leaveParent();
+    // A handle that somebody forgot must not keep a process alive that has nothing left to do.
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   }
 }
 
@@ -72,6 +77,7 @@ class MountSession {
 
   async #serve(stack: Stack, mount: Mount, notes: readonly string[]): Promise<number> {
     const { mountpoint, source } = this.#request;
+    const mountId = (await findMount(mount.mountpoint))?.id;
     const state = new RuntimeStateFile(this.#io.env, {
       mountpoint,
       source,
@@ -82,7 +88,7 @@ class MountSession {
     const reason = await Promise.race([mount.ended, this.#stopping.then(() => 'stopped' as const)]);
     await sdNotify(this.#io.env, 'STOPPING=1');
     // First, so that what programs still hold open is closed, and all of it goes to the peer once.
-    if (reason === 'stopped') await this.#unmount(mount);
+    if (reason === 'stopped') await this.#unmount(mount, mountId);
     const failures = await uploadEverything({
       fs: stack.fs,
       timeoutMs: stack.timeoutMs,
@@ -117,10 +123,13 @@ class MountSession {
     await sdNotify(this.#io.env, 'READY=1');
   }
 
-  /** A program may still work there: it keeps what it has open until it is done, but the path is gone. */
-  async #unmount(mount: Mount): Promise<void> {
+  /** A program may still work there: it gets ENOTCONN for what it has open, which was uploaded or is kept. */
+  async #unmount(mount: Mount, mountId: number | undefined): Promise<void> {
+    const there = await findMount(mount.mountpoint);
+    // Somebody detached ours (umount -l), and another one is there now: not ours to unmount. This process ends, and ours with it.
+    if (there && there.id !== mountId) return;
     try {
-      await mount.unmount({ force: false });
+      await mount.unmount({ force: there === undefined });
     } catch (error) {
       this.#log.warn('the mount is in use and is detached', { reason: String(error) });
       await mount.unmount({ force: true });

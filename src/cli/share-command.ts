@@ -1,6 +1,7 @@
 /** `davport share`: serves one folder on a channel, or over plain HTTP. */
 import { statSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   DEFAULT_ADDRESS,
   isChannelAddress,
@@ -62,6 +63,8 @@ export const shareCommand: CommandSpec = {
   ],
   run: share,
 };
+
+const START_WAIT_MS = 100;
 
 interface Running {
   /** What is told once it serves. */
@@ -144,6 +147,9 @@ async function runUntilStopped(served: Share, running: Running, io: CliIo): Prom
     if (parentKind(io.env) === 'demo') process.once('disconnect', () => resolve(undefined));
   });
   try {
+    // An address that can't be had says so within this.
+    const early = await Promise.race([running.failed, delay(START_WAIT_MS, undefined)]);
+    if (early) throw early;
     await tellParent({ type: 'ready', notes: [] });
     const quiet = parentKind(io.env) !== undefined;
     if (!quiet) io.err(`davport: sharing ${served.root} on ${running.where}; ^C ends it`);

@@ -10,7 +10,7 @@ import { mountsAt, resolveMountpoint, type MountInfo } from './mountinfo.js';
 import { findRuntimeState, isRunning, readOutcome, type FoundState } from './runtime-state.js';
 
 const DEFAULT_TIMEOUT_SEC = 300;
-/** A process whose connection was aborted has nothing left to wait for but its own deadline. */
+/** The mount is gone by then; its process may need longer for what was written. */
 const FORCED_WAIT_MS = 5000;
 const POLL_MS = 50;
 
@@ -26,7 +26,7 @@ export const umountCommand: CommandSpec = {
   options: [
     {
       name: 'force',
-      help: 'take the mount away at once: operations on it fail, open files are lost to their programs',
+      help: 'take the mount away at once, also while it is in use: operations on it fail',
     },
     {
       name: 'timeout',
@@ -59,7 +59,19 @@ async function umount(args: ParsedArgs, io: CliIo): Promise<number> {
     throw new DavportError('NOT_MOUNTED', `nothing is mounted at ${mountpoint}; see: findmnt`);
   }
   if (!state) return EXIT.ok;
-  return await waitForEnd(state, args.has('force') ? FORCED_WAIT_MS : timeoutMs, io);
+  if (!args.has('force')) return await waitForEnd(state, timeoutMs, io);
+  // Without this a process whose files are still open somewhere would go on serving them.
+  askToEnd(state);
+  await waitForEnd(state, FORCED_WAIT_MS, io);
+  return EXIT.ok;
+}
+
+function askToEnd(state: FoundState): void {
+  try {
+    if (isRunning(state)) process.kill(state.pid, 'SIGTERM');
+  } catch {
+    // It has ended meanwhile, or belongs to somebody else.
+  }
 }
 
 function parseTimeout(text: string | undefined): number {

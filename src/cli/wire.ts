@@ -41,8 +41,11 @@ export function openStack(request: MountRequest, log: Logger): Stack {
   const { http, mux } = openHttp(request, log);
   const client = createWebDavClient(http, { log });
   const fs = createDavFileSystem({ client, log, ...fileSystemOptions(options) });
+  let mounted = false;
   const unsubscribe = http.onConnectedChange((connected) => {
     if (connected) fs.peerReturned();
+    // Before the mount the command itself fails with it.
+    else if (mux?.failure && mounted) log.error(mux.failure.message);
   });
   const endWatch = mux ? watchForJunk(mux, source, log) : undefined;
   return {
@@ -50,12 +53,15 @@ export function openStack(request: MountRequest, log: Logger): Stack {
     client,
     mux,
     timeoutMs: options.timeoutMs,
-    mount: () =>
-      mountFileSystem(fs, mountpoint, {
+    async mount() {
+      const mount = await mountFileSystem(fs, mountpoint, {
         options: { ...options, fsname: options.fsname ?? source },
         log,
         binding,
-      }),
+      });
+      mounted = true;
+      return mount;
+    },
     async close() {
       unsubscribe();
       endWatch?.();

@@ -138,7 +138,8 @@ abstract class SessionLoop<Session extends MuxSession> implements Mux {
 
   #fail(error: unknown): void {
     this.#failure = error instanceof Error ? error : new Error(String(error));
-    this.log.error('the channel failed', { reason: this.#failure.message });
+    // Whoever owns the mux tells people; it may be about to say so anyway.
+    this.log.info('the channel failed', { reason: this.#failure.message });
     this.#notify(false);
     this.close().catch((cause: unknown) => {
       this.log.error('closing the channel failed', { reason: String(cause) });
