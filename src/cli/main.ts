@@ -6,7 +6,7 @@ import { demoCommand } from './demo-command.js';
 import { commandHelp, generalHelp } from './help.js';
 import { mountCommand } from './mount-command.js';
 import { processIo } from './io.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../fuse/nearest.js';
 import { parseCommandLine } from './parse.js';
 import { shareCommand } from './share-command.js';
 import { umountCommand } from './umount-command.js';

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../errors.js';
 import type { CommandSpec, OptionSpec, ParsedArgs } from './command.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../fuse/nearest.js';
 
 type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
 

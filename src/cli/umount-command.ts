@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { DavportError, UsageError } from '../errors.js';
 import { loadNativeBinding, MNT_DETACH } from '../native/binding.js';
 import { EXIT, type CliIo, type CommandSpec, type ParsedArgs } from './command.js';
-import { mountsAt, resolveMountpoint, type MountInfo } from './mountinfo.js';
+import type { MountInfo } from '../fuse/mountinfo.js';
+import { mountsAt, resolveMountpoint } from './mountinfo.js';
 import { findRuntimeState, isRunning, readOutcome, type FoundState } from './runtime-state.js';
 
 const DEFAULT_TIMEOUT_SEC = 300;

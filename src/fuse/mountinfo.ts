@@ -6,6 +6,10 @@ export interface MountInfo {
   readonly mountpoint: string;
   readonly type: string;
   readonly source: string;
+  /** Of the device number; the name of a FUSE connection below /sys/fs/fuse/connections. */
+  readonly minor: number;
+  /** Who mounted it: the user_id option of FUSE file systems. */
+  readonly uid: number | undefined;
 }
 
 /** The topmost mount at `mountpoint` (canonical path), if there is one. */
@@ -24,7 +28,8 @@ export function parseMountInfo(text: string): MountInfo[] {
     const separator = line.indexOf(' - ');
     if (separator < 0) continue;
     const before = line.slice(0, separator).split(' ');
-    const [type, source] = line.slice(separator + 3).split(' ');
+    const [type, source, options] = line.slice(separator + 3).split(' ');
+    const uid = /(?:^|,)user_id=(\d+)/.exec(options ?? '')?.[1];
     const [id, mountpoint] = [before[0], before[4]];
     if (id === undefined || mountpoint === undefined || type === undefined) continue;
     mounts.push({
@@ -32,6 +37,8 @@ export function parseMountInfo(text: string): MountInfo[] {
       mountpoint: unescape(mountpoint),
       type: unescape(type),
       source: unescape(source ?? ''),
+      minor: Number(before[2]?.split(':')[1]),
+      uid: uid === undefined ? undefined : Number(uid),
     });
   }
   return mounts;

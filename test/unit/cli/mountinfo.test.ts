@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { absoluteAddress } from '../../../src/cli/address-text.js';
-import { parseMountInfo, resolveMountpoint } from '../../../src/cli/mountinfo.js';
+import { resolveMountpoint } from '../../../src/cli/mountinfo.js';
+import { parseMountInfo } from '../../../src/fuse/mountinfo.js';
 import { UsageError } from '../../../src/errors.js';
 
 test('a line of mountinfo: escapes, optional fields, type, source, user', () => {
@@ -11,13 +12,14 @@ test('a line of mountinfo: escapes, optional fields, type, source, user', () => 
     '22 1 8:1 / / rw - ext4 /dev/sda1 rw\n';
   assert.deepEqual(parseMountInfo(text), [
     {
+      id: 36,
       mountpoint: '/mnt/my share\\x',
       type: 'fuse.davport',
       source: 'unix:/a b',
       minor: 53,
       uid: 1000,
     },
-    { mountpoint: '/', type: 'ext4', source: '/dev/sda1', minor: 1, uid: undefined },
+    { id: 22, mountpoint: '/', type: 'ext4', source: '/dev/sda1', minor: 1, uid: undefined },
   ]);
 });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CommandSpec } from '../../../src/cli/command.js';
 import { commandHelp, generalHelp } from '../../../src/cli/help.js';
-import { nearest } from '../../../src/cli/nearest.js';
+import { nearest } from '../../../src/fuse/nearest.js';
 import { parseCommandLine } from '../../../src/cli/parse.js';
 import { UsageError } from '../../../src/errors.js';
 
