@@ -14,10 +14,9 @@ export interface AcceptorOptions {
   readonly maxUnreadBytes: number;
   /** How long a stream that nobody reads may hold up the channel before it is reset. */
   readonly stallTimeoutMs: number;
+  /** When streams run out, one that was idle for this long makes room. */
+  readonly evictAfterMs: number;
 }
-
-/** When streams run out, one that was idle for this long makes room. */
-const EVICTABLE_AFTER_MS = 60_000;
 
 /** Ids remembered after their end. Late frames of more ids than this aren't told from new requests. */
 const MAX_SPENT_IDS = 4096;
@@ -84,7 +83,10 @@ export class AcceptorSession extends MuxSession {
     for (const stream of this.live) {
       if (oldest === undefined || stream.activeAtMs < oldest.activeAtMs) oldest = stream;
     }
-    if (oldest === undefined || performance.now() - oldest.activeAtMs < EVICTABLE_AFTER_MS) {
+    if (
+      oldest === undefined ||
+      performance.now() - oldest.activeAtMs < this.#options.evictAfterMs
+    ) {
       return false;
     }
     oldest.destroy(new StreamResetError('idle for long, and all streams are in use'));

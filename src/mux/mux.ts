@@ -25,6 +25,8 @@ export interface AcceptorMuxOptions extends MuxOptions {
   readonly maxUnreadBytes?: number;
   /** How long (default 30 s) a stream that nobody reads may hold up the channel before it is reset. */
   readonly stallTimeoutMs?: number;
+  /** When streams run out, one on which no byte has passed for this long (default 60 s) makes room. */
+  readonly evictAfterMs?: number;
 }
 
 /** After `restartSession` the port stays closed this long, so that the host notices and forgets its ids. */
@@ -199,7 +201,7 @@ class AcceptorMux extends SessionLoop<AcceptorSession> {
   }
 
   protected override createSession(): AcceptorSession {
-    const { onStream, maxStreams, maxUnreadBytes, stallTimeoutMs } = this.#options;
+    const { onStream, maxStreams, maxUnreadBytes, stallTimeoutMs, evictAfterMs } = this.#options;
     return new AcceptorSession(
       { counters: this.counters, log: this.log },
       {
@@ -207,6 +209,7 @@ class AcceptorMux extends SessionLoop<AcceptorSession> {
         maxStreams: maxStreams ?? 256,
         maxUnreadBytes: maxUnreadBytes ?? 8 * 1024 * 1024,
         stallTimeoutMs: stallTimeoutMs ?? 30_000,
+        evictAfterMs: evictAfterMs ?? 60_000,
       },
     );
   }

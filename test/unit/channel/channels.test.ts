@@ -6,25 +6,14 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { isChannelAddress, parseAddress } from '../../../src/channel/address.js';
-import type { Channel, ChannelSession } from '../../../src/channel/channel.js';
-import type { ChannelErrorCode } from '../../../src/channel/errors.js';
-import { ChannelError } from '../../../src/channel/errors.js';
 import { ListenChannel } from '../../../src/channel/listener.js';
-import { openChannel } from '../../../src/channel/open-channel.js';
-import { silentLogger } from '../../../src/log.js';
+import { channelOf, rejectsWith } from '../../support/channels.js';
 import { Recorder } from '../../support/sink-recorder.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'davport-channels-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const never = new AbortController().signal;
-
-function channelOf(text: string): Channel {
-  const address = parseAddress(text);
-  assert.ok(isChannelAddress(address));
-  return openChannel(address, { log: silentLogger, binding: new Error('no addon') });
-}
 
 function listenChannelOf(text: string): ListenChannel {
   const channel = channelOf(text);
@@ -33,17 +22,6 @@ function listenChannelOf(text: string): ListenChannel {
 }
 
 const bytes = (text: string): Uint8Array[] => [Buffer.from(text)];
-
-async function rejectsWith(promise: Promise<unknown>, code: ChannelErrorCode): Promise<string> {
-  let message = '';
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof ChannelError);
-    assert.equal(error.code, code);
-    message = error.message;
-    return true;
-  });
-  return message;
-}
 
 async function connectedPair(listenText: string, connectText?: string) {
   const host = listenChannelOf(listenText);
@@ -219,80 +197,4 @@ test('unix-listen: a second peer waits for the first; tcp-listen: it takes its p
   await tcp.host.open(insteadSink, never);
   await insteadSink.text('instead');
   await Promise.all([tcp.close(), other.close()]);
-});
-
-test('exec: a command is the channel; its last words arrive; it is run again for a new session', async () => {
-  const channel = channelOf(`exec:sh -c 'read line; printf "%s back" "$line"'`);
-  for (const word of ['one', 'two']) {
-    const sink = new Recorder();
-    const session: ChannelSession = await channel.open(sink, never);
-    session.write(bytes(`${word}\n`));
-    await sink.until(() => sink.closed !== undefined);
-    assert.equal(sink.received.toString(), `${word} back`);
-  }
-  await channel.close();
-});
-
-test('exec: a command is ended at close', async () => {
-  const channel = channelOf('exec:sleep 1000');
-  const sink = new Recorder();
-  await channel.open(sink, never);
-  const before = performance.now();
-  await channel.close();
-  assert.ok(performance.now() - before < 4000);
-  await sink.until(() => sink.closed !== undefined);
-});
-
-test('exec: what cannot be run is an error with a remedy', async () => {
-  const missing = channelOf('exec:/no/such/program');
-  assert.match(
-    await rejectsWith(missing.open(new Recorder(), never), 'CHANNEL_NOT_FOUND'),
-    /install it/,
-  );
-  await missing.close();
-  const shell = channelOf(`exec:sh -c 'exit 127'`);
-  const sink = new Recorder();
-  await shell.open(sink, never);
-  await sink.until(() => sink.closed !== undefined);
-  await rejectsWith(shell.open(new Recorder(), never), 'CHANNEL_NOT_FOUND');
-  await shell.close();
-});
-
-const echo = new URL('../../support/echo-channel.ts', import.meta.url).pathname;
-for (const [name, stdio] of [
-  ['stdio:', ['pipe', 'pipe', 'inherit']],
-  ['fd:3', ['ignore', 'ignore', 'inherit', 'pipe']],
-] as const) {
-  test(`${name} in a child process: bytes both ways, then the end`, async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', echo, name], { stdio: [...stdio] });
-    const input = (name === 'fd:3' ? child.stdio[3] : child.stdin) as NodeJS.WritableStream;
-    const output = (name === 'fd:3' ? child.stdio[3] : child.stdout) as NodeJS.ReadableStream;
-    input.write('x'.repeat(300_000));
-    let received = 0;
-    output.on('data', (chunk: Buffer) => {
-      received += chunk.length;
-      if (received === 300_000) input.end();
-    });
-    const [code] = (await once(child, 'exit')) as [number];
-    assert.equal(received, 300_000);
-    // 3: a second open() was refused with CHANNEL_CLOSED.
-    assert.equal(code, 3);
-  });
-}
-
-test('stdio: on a device (a terminal in raw mode): bytes both ways', async () => {
-  const command = `stty raw -echo; printf R; exec "${process.execPath}" --import tsx "${echo}" stdio:`;
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const exited = once(child, 'exit');
-  let received = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    // Ready: the terminal neither echoes nor edits any more.
-    if (received === '') child.stdin.write('over the device');
-    received += chunk.toString();
-    if (received === 'Rover the device') child.kill();
-  });
-  await exited;
-  assert.equal(received, 'Rover the device');
 });

@@ -147,6 +147,22 @@ test('streams over the limit are ended at once', async (t) => {
   await peer.until(() => peer.payload(6n) === 'now');
 });
 
+test('a stream that was idle for long makes room when there is none', async (t) => {
+  const { peer, streams } = await acceptorAndPeer(t, echo, { maxStreams: 2, evictAfterMs: 50 });
+  peer.send(1n, 'forgotten');
+  peer.send(2n, 'busy');
+  await peer.until(() => peer.payload(2n) === 'busy');
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  peer.send(2n, ' still');
+  await peer.until(() => peer.payload(2n) === 'busy still');
+  peer.send(3n, 'new');
+  await peer.until(() => peer.payload(3n) === 'new' && peer.ends(1n) === 1);
+  assert.deepEqual(
+    streams.map((stream) => stream.destroyed),
+    [true, false, false],
+  );
+});
+
 test('the tail of a request that was ended here is no new request, where ids are never used twice', async (t) => {
   const counted = 0x5000_0001_0000_0001n;
   const { peer, streams } = await acceptorAndPeer(t, (stream) => {
