@@ -31,6 +31,9 @@ NAPI_MODULE_INIT() {
   TRY(env, napi_get_uv_event_loop(env, &loop));
   environment->loop = loop;
   TRY(env, napi_add_async_cleanup_hook(env, environment_ends, environment, &environment->cleanup));
-  if (!define_fd_io(env, exports) || !define_mount(env, exports) || !define_xattr(env, exports)) return throw_last(env);
+  if (!define_fd_io(env, exports) || !define_mount(env, exports) || !define_xattr(env, exports) ||
+      !define_times(env, exports)) {
+    return throw_last(env);
+  }
   return exports;
 }

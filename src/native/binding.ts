@@ -72,6 +72,8 @@ export interface NativeBinding {
   setxattr(path: Path, name: string, value: Uint8Array): void;
   listxattr(path: Path): string[];
   removexattr(path: Path, name: string): void;
+  /** Time of modification, of a symbolic link itself; the time of access stays. `sec` may be negative, `nsec` is 0..999999999. */
+  setmtime(path: Path, sec: number, nsec: number): void;
 }
 
 export const MS_RDONLY = 1;

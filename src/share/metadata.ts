@@ -1,6 +1,7 @@
 /** Mode and times of a file that a client sets. */
 import fs, { type BigIntStats } from 'node:fs';
 import type { PosixProperty, Timespec } from '../webdav/types.js';
+import { ShareError } from './errors.js';
 import type { FsPath } from './fs-path.js';
 import type { AttributeCalls } from './options.js';
 import { toTimespec } from './timespec.js';
@@ -36,6 +37,8 @@ export function setModificationTime(
     calls.setmtime(path, mtime.sec, mtime.nsec);
     return;
   }
+  // node:fs takes a negative time for "now".
+  if (mtime.sec < 0) throw new ShareError(403, 'a time before 1970 can not be set here');
   fs.lutimesSync(path, toSeconds(toTimespec(stat.atimeNs)), toSeconds(mtime));
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { test } from 'node:test';
 import { waitUntil } from '../../support/wait-until.js';
@@ -39,10 +40,8 @@ test('a chunked body', async () => {
     'PUT /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n',
   );
   socket.write('3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n');
-  const [reply] = (await new Promise((resolve) => {
-    socket.once('data', (chunk: Buffer) => resolve([chunk.toString()]));
-  }));
-  assert.match(reply, /^HTTP\/1.1 201 /);
+  const [reply] = (await once(socket, 'data')) as [Buffer];
+  assert.match(reply.toString(), /^HTTP\/1.1 201 /);
   assert.equal(fs.readFileSync(t.at('c'), 'utf8'), 'abcdefg');
   socket.destroy();
 });
@@ -51,10 +50,17 @@ test('mode and times come with the content', async () => {
   const t = await startShare();
   const headers = { 'Davport-Posix': 'mode=100741 mtime=1700000000.123456789' };
   const answer = await t.request('PUT', '/f', { headers, body: 'x' });
-  assert.match(String(answer.headers['davport-posix']), / mode=100741 mtime=1700000000\.123456/);
+  assert.match(
+    String(answer.headers['davport-posix']),
+    / mode=100741 mtime=1700000000\.123456789 /,
+  );
   const { mode, mtimeNs } = statOf(t.at('f'));
   assert.equal(mode & 0o7777n, 0o741n);
-  assert.equal(mtimeNs / 1000n, 1_700_000_000_123_456n);
+  assert.equal(mtimeNs, 1_700_000_000_123_456_789n);
+  const old = { 'Davport-Posix': 'mtime=-2.500000000' };
+  const before1970 = await t.request('PUT', '/old', { headers: old, body: '' });
+  assert.match(String(before1970.headers['davport-posix']), / mtime=-2\.500000000 /);
+  assert.equal(statOf(t.at('old')).mtimeNs, -1_500_000_000n);
   // Without a word about it the mode stays, and set-user-ID is never set.
   await t.request('PUT', '/f', { body: 'y' });
   assert.equal(statOf(t.at('f')).mode & 0o7777n, 0o741n);
