@@ -71,7 +71,7 @@ function parseTime(text: string): Timespec | undefined {
 
 function encodeValue(text: string): string {
   // Names that are no Unicode carry lone surrogates, which encodeURIComponent refuses: they travel as their escape.
-  return text.replace(/[\s%&<>\x00-\x20\x7f-\u{10ffff}]/gu, (character) =>
+  return text.replace(/[\s%&<>\\\x00-\x20\x7f-\u{10ffff}]/gu, (character) =>
     character.isWellFormed()
       ? encodeURIComponent(character)
       : `%u${character.charCodeAt(0).toString(16)}`,

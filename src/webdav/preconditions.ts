@@ -15,7 +15,7 @@ import {
 const HONOURS_IF = new Set<ServerProfile['name']>(['phodav', 'apache', 'davport']);
 
 export interface ConditionalMethod {
-  readonly method: 'PUT' | 'DELETE';
+  readonly method: 'PUT' | 'DELETE' | 'MOVE';
   readonly path: string;
   readonly precondition: Precondition | undefined;
   readonly call: CallOptions | undefined;
@@ -38,6 +38,31 @@ export async function preconditionFields(
   await requireVersion(context, request, etag);
   return condition === undefined || isWeak(etag) ? {} : { 'if-match': etag };
 }
+
+/**
+ * Makes a MOVE or COPY depend on the version that it replaces, by a tagged list of the DAV If header (RFC 4918 10.4.1).
+ *
+ * phodav takes the tag's path for the file's name without decoding it, so that only names that need no escaping can be named.
+ * (And a tag without scheme and host crashes it.)
+ */
+export async function destinationFields(
+  context: DavContext,
+  profile: ServerProfile,
+  request: ConditionalMethod & { readonly destination: string; readonly etag: string },
+): Promise<Record<string, string>> {
+  const { etag, path, destination } = request;
+  const condition = ifVersion(etag);
+  const nameable = profile.name !== 'phodav' || PLAIN_PATH.test(path);
+  if (condition === undefined || !nameable || !HONOURS_IF.has(profile.name)) {
+    await requireVersion(context, request, etag);
+    return {};
+  }
+  const tag = profile.name === 'phodav' ? context.http.absoluteUrl(path) : destination;
+  return { if: `<${tag}> ${condition}` };
+}
+
+/** Characters that stand for themselves in a URI, escaped or not. */
+const PLAIN_PATH = /^[A-Za-z0-9\-._~/!$&'()*+,;=:@]*$/;
 
 async function absentFields(
   context: DavContext,

@@ -172,7 +172,10 @@ export interface GetOptions {
 export interface MoveOptions {
   /** Default true. False: fails with DavError 412 when something is there. */
   readonly overwrite?: boolean;
-  /** What is overwritten must be this version: a condition by the DAV If header, for servers that honour it. */
+  /**
+   * What is overwritten must be this version, else DavError 412. By the DAV If header where the server honours it, else the target
+   * is looked at right before (phodav: for names that need escaping in a URL).
+   */
   readonly destinationEtag?: string;
 }
 

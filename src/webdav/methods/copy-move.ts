@@ -1,6 +1,7 @@
 import { send, type DavContext } from '../context.js';
 import { toTarget } from '../href.js';
-import { ifVersion, requireStatus } from '../status.js';
+import { destinationFields } from '../preconditions.js';
+import { requireStatus } from '../status.js';
 import type { CallOptions, MoveOptions } from '../types.js';
 
 export function copy(
@@ -28,17 +29,28 @@ async function transfer(
   to: string,
   options: CallOptions & MoveOptions,
 ): Promise<void> {
-  await context.profile(options);
+  const profile = await context.profile(options);
   // A path alone is allowed (RFC 4918 10.3), but phodav answers it with 404.
   const destination = context.http.absoluteUrl(toTarget(context.http.basePath, to));
-  const condition = options.destinationEtag && ifVersion(options.destinationEtag);
+  const etag = options.destinationEtag;
+  const conditions =
+    etag === undefined
+      ? undefined
+      : await destinationFields(context, profile, {
+          method: 'MOVE',
+          path: to,
+          precondition: undefined,
+          call: options,
+          destination,
+          etag,
+        });
   const response = await send(context, {
     method,
     path: from,
     headers: {
       destination,
       overwrite: options.overwrite === false ? 'F' : 'T',
-      ...(condition && { if: `<${destination}> ${condition}` }),
+      ...conditions,
     },
     call: options,
   });

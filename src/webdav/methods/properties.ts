@@ -3,7 +3,7 @@ import { propertyKey } from '../properties.js';
 import { allpropBody, propfindBody, propnameBody } from '../request-body.js';
 import { DavError, type CallOptions, type PropertyName, type Quota } from '../types.js';
 import type { MultistatusEntry } from '../multistatus.js';
-import { decodeReferences } from '../xml-references.js';
+import { fromPhodavValue } from '../phodav-values.js';
 import { propfindOne } from './propfind.js';
 
 /** Text of named properties; what the resource doesn't have is missing. */
@@ -18,17 +18,9 @@ export async function properties(
   const { properties: told } = await ask(context, path, propfindBody(names), call);
   const wanted = new Set(names.map(propertyKey));
   const found = [...told].filter(([key]) => wanted.has(key));
-  return new Map(profile.name === 'phodav' ? found.map(unescapeOnce) : found);
-}
-
-/** phodav keeps a value as it was escaped in the request and escapes it again in the answer. */
-function unescapeOnce([key, text]: [string, string]): [string, string] {
-  try {
-    return [key, decodeReferences(text)];
-  } catch {
-    // Not written by PROPPATCH.
-    return [key, text];
-  }
+  return new Map(
+    profile.name === 'phodav' ? found.map(([key, text]) => [key, fromPhodavValue(text)]) : found,
+  );
 }
 
 /** Names of all properties that the resource has. */

@@ -1,4 +1,5 @@
 import { send, type DavContext } from '../context.js';
+import { toPhodavValue } from '../phodav-values.js';
 import { proppatchBody, XML_CONTENT_TYPE } from '../request-body.js';
 import { requireStatus, throwFailedPart } from '../status.js';
 import type { CallOptions, PropertyChange } from '../types.js';
@@ -12,9 +13,18 @@ export async function proppatch(
 ): Promise<void> {
   if (changes.length === 0) return;
   const profile = await context.profile(call);
-  // phodav looks at the first property of a request only.
-  const requests = profile.name === 'phodav' ? changes.map((change) => [change]) : [changes];
+  const requests = profile.name === 'phodav' ? changes.map(toPhodavChanges) : [changes];
   for (const request of requests) await sendChanges(context, path, request, call);
+}
+
+/**
+ * phodav looks at the first property of each instruction only, so each change is a request. One that has nothing but a removal
+ * crashes it, and with it the user's viewer; a property that was set just before is removed well.
+ */
+function toPhodavChanges(change: PropertyChange): PropertyChange[] {
+  const { value } = change;
+  if (value === undefined) return [{ ...change, value: '' }, change];
+  return [{ ...change, value: toPhodavValue(value) }];
 }
 
 async function sendChanges(
