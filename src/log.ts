@@ -41,7 +41,8 @@ export function createLogger(level: LogLevel, write: (line: string) => void): Lo
   const limit = LOG_LEVELS.indexOf(level);
   const at = (own: LogLevel) => {
     if (LOG_LEVELS.indexOf(own) > limit) return nothing;
-    return (message: string, fields?: LogFields): void => write(formatLogLine(own, message, fields));
+    return (message: string, fields?: LogFields): void =>
+      write(formatLogLine(own, message, fields));
   };
   return {
     error: at('error'),

@@ -13,7 +13,7 @@ export function decodeName(bytes: Buffer): string {
   // U+FFFD may be a real character of the name; only then compare bytes.
   if (!text.includes('\ufffd') || Buffer.from(text, 'utf8').equals(bytes)) return text;
   let out = '';
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = validSequenceLength(bytes, at);
     if (length === 0) {
       out += String.fromCharCode(STRAY_BASE + bytes[at]!);
