@@ -32,9 +32,8 @@ const PACKAGES: Record<string, readonly string[]> = {
   'fuse-native': ['fuse'],
   // The libfuse that fuse-native brings along.
   'fuse-shared-library': ['fuse'],
-  // One reader of XML for both ends of the protocol.
-  saxes: ['webdav', 'share'],
-  'fast-xml-parser': ['webdav', 'share'],
+  saxes: ['share'],
+  'fast-xml-parser': ['webdav'],
 };
 
 /** Modules of src/ itself that every layer may use. */
