@@ -42,6 +42,8 @@ export const CORE_DEFAULTS = {
 } as const;
 
 const NAME_MAX_BYTES = 255;
+/** No upload takes a day; the clocks of both sides may differ by hours. */
+const LEFTOVER_SECONDS = 86_400;
 /** Single questions within one directory before a listing is asked instead: 2, more where the listing is known to be long. */
 const MISSES_BEFORE_LISTING = 2;
 const ENTRIES_PER_MISS = 100;
@@ -251,6 +253,20 @@ export class Core {
     return complete;
   }
 
+  /** Nobody else will remove what a client that died in the middle of an upload has left. */
+  #sweep(directory: Node, uploads: readonly Resource[]): void {
+    const limit = Date.now() / 1000 - LEFTOVER_SECONDS;
+    for (const { name, mtime } of uploads) {
+      if (mtime === undefined || mtime.sec > limit || !this.access.allowed) continue;
+      const path = `${directory.path}/${name}`;
+      this.client.remove(path).then(
+        () => this.log.info('removed an old unfinished upload', { path }),
+        (error: unknown) =>
+          this.log.debug('an old unfinished upload stays', { path, error: String(error) }),
+      );
+    }
+  }
+
   #remember(directory: Node, answer: Listing, members: Map<string, Resource>): void {
     const at = this.now();
     directory.misses = 0;
@@ -259,6 +275,7 @@ export class Core {
       directory.resourceAt = at;
     }
     this.cache.putListing(directory.id, members, at);
+    this.#sweep(directory, answer.uploads);
     for (const [name, child] of directory.children) {
       const resource = members.get(name);
       if (resource !== undefined && !child.isLocal) this.adopt(directory, name, resource, at);

@@ -25,6 +25,10 @@ export class WriteAccess {
       throw new FsError('EROFS', 'the share is read-only');
   }
 
+  get allowed(): boolean {
+    return !this.#mountedReadOnly && !this.#refused;
+  }
+
   /**
    * Before the first change on a server that doesn't tell: a refusal at open(2) is noticed by every program, one at close(2) by few.
    * Synchronous once it is known.

@@ -183,6 +183,8 @@ export interface Listing {
   /** The collection itself, with name ''. */
   readonly self: Resource | undefined;
   readonly members: Resource[];
+  /** Uploads on the way, or left by a client that died (see hidden-names.ts). */
+  readonly uploads: readonly Resource[];
 }
 
 export interface PropertyName {

@@ -34,6 +34,7 @@ class ListingBuilder {
   #names: MemberNames;
   #self: Resource | undefined;
   #members = new Map<string, Resource>();
+  #uploads: Resource[] = [];
 
   constructor(context: DavContext, path: string, profile: ServerProfile) {
     this.#context = context;
@@ -46,6 +47,7 @@ class ListingBuilder {
     this.#names = this.#newNames();
     this.#self = undefined;
     this.#members = new Map();
+    this.#uploads = [];
   }
 
   add(entry: MultistatusEntry): void {
@@ -62,22 +64,20 @@ class ListingBuilder {
   }
 
   build(): Listing {
-    return { self: this.#self, members: [...this.#members.values()] };
+    return { self: this.#self, members: [...this.#members.values()], uploads: this.#uploads };
   }
 
   #addMember(entry: MultistatusEntry, name: string): void {
-    if (this.#isHidden(name)) return;
+    if (isUploadName(name)) {
+      this.#uploads.push(toResource(entry, name, this.#profile));
+      return;
+    }
+    if (this.#profile.name === 'phodav' && isPhodavInternal(this.#path, name)) return;
     if (this.#members.has(name)) {
       this.#warn('left out an entry that came twice', entry.href);
       return;
     }
     this.#members.set(name, toResource(entry, name, this.#profile));
-  }
-
-  #isHidden(name: string): boolean {
-    return (
-      isUploadName(name) || (this.#profile.name === 'phodav' && isPhodavInternal(this.#path, name))
-    );
   }
 
   #newNames(): MemberNames {
