@@ -124,14 +124,25 @@ ${options.server ?? ''}
 `;
 }
 
+/** A test run that ends early takes its servers along. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) signalAll(child, 'SIGKILL');
+});
+
 async function run(
   child: ChildProcess,
   port: number,
   clean: () => Promise<void>,
 ): Promise<RunningServer> {
+  running.add(child);
   const exited = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
-    child.once('error', () => resolve());
+    const onEnd = (): void => {
+      running.delete(child);
+      resolve();
+    };
+    child.once('exit', onEnd);
+    child.once('error', onEnd);
   });
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) {
