@@ -17,12 +17,14 @@ export function junkMessage(source: string, { stats }: Mux): string {
   );
 }
 
-/** Looks once after each time the peer appears, until it has sent a frame. Returns the function that ends this. */
+/** Looks once after each time the peer appears, until it has sent a frame or was found out. Returns the function that ends this. */
 export function watchForJunk(mux: Mux, source: string, log: Logger): () => void {
   let timer: NodeJS.Timeout | undefined;
   const look = (): void => {
     timer = undefined;
-    if (isJunk(mux)) log.error(junkMessage(source, mux));
+    if (!isJunk(mux)) return;
+    log.error(junkMessage(source, mux));
+    unsubscribe();
   };
   const unsubscribe = mux.onConnectedChange((connected) => {
     if (connected && mux.stats.framesIn === 0) timer ??= setTimeout(look, PATIENCE_MS).unref();

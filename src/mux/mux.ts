@@ -35,6 +35,8 @@ const RESTART_DELAY_MS = 100;
 const MIN_SESSION_MS = 1000;
 const MIN_BACK_OFF_MS = 50;
 const MAX_BACK_OFF_MS = 1000;
+/** So that a peer that pours out bytes doesn't keep a CPU busy. */
+const JUNK_BACK_OFF_MS = 10_000;
 
 abstract class SessionLoop<Session extends MuxSession> implements Mux {
   abstract readonly role: MuxRole;
@@ -112,7 +114,8 @@ abstract class SessionLoop<Session extends MuxSession> implements Mux {
       this.#leave(session, error ?? new Error('the other side closed the channel'));
       const short = performance.now() - startedAt < MIN_SESSION_MS;
       backOffMs = short ? Math.min(Math.max(backOffMs * 2, MIN_BACK_OFF_MS), MAX_BACK_OFF_MS) : 0;
-      const waitMs = Math.max(backOffMs, this.#restarted ? RESTART_DELAY_MS : 0);
+      const leastMs = this.#restarted ? RESTART_DELAY_MS : session.sentJunk ? JUNK_BACK_OFF_MS : 0;
+      const waitMs = Math.max(backOffMs, leastMs);
       this.#restarted = false;
       // Rejects when closed meanwhile, which the loop's condition sees.
       await delay(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);

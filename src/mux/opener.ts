@@ -11,6 +11,9 @@ const DEFAULT_MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 
 const MAX_COUNTER = 0xffff_ffff;
 
+/** Real stale bytes are some 20 MB (what QEMU and a SPICE server hold); a peer that sends this much without a frame has none. */
+const MAX_JUNK_BYTES = 256 * 1024 * 1024;
+
 /**
  * The upper half of all ids of a session: no pattern of another opener (spice-webdavd's ids have all zeros or all ones there), no
  * byte that is common in data, since this is what the scanner looks for first; and positive, for peers that print or hash it.
@@ -96,6 +99,9 @@ export class OpenerSession extends MuxSession {
         this.log.info('found the first frame behind stale bytes', { bytes: scanner.junkBytes });
       }
       this.#scanner = undefined;
+    } else if (scanner.junkBytes > MAX_JUNK_BYTES) {
+      this.sentJunk = true;
+      this.end(new MuxError('NOT_A_CHANNEL', `${scanner.junkBytes} bytes without a frame`));
     }
     return found;
   }

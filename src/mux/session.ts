@@ -29,6 +29,8 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
   protected decoder = new FrameDecoder(this);
   /** The stream that the payload being decoded belongs to; undefined: it is skipped. */
   protected current: DuplexMuxStream | undefined;
+  /** It was ended because what the peer sends is no channel: coming back soon would only mean more of it. */
+  sentJunk = false;
   /** Resolves when the channel has ended the session. */
   readonly closed: Promise<Error | undefined>;
   #resolveClosed!: (error: Error | undefined) => void;

@@ -153,6 +153,21 @@ for (const size of [1, 9, 11, 4096, 1_000_003]) {
   });
 }
 
+test('a peer that sends junk without end is left, and not asked again at once', async (t) => {
+  const { mux, peer, guest } = await openerAndPeer(t);
+  const stream = await ask(mux, peer);
+  const failed = once(stream, 'error') as Promise<[Error]>;
+  const junk = Buffer.alloc(1 << 20, 0xa5);
+  while (!stream.destroyed) {
+    guest.inject(junk);
+    await settle(1);
+  }
+  assert.match((await failed)[0].message, /bytes without a frame/);
+  assert.ok(mux.stats.junkBytes < 300 << 20);
+  await settle();
+  assert.equal(mux.stats.sessions, 1);
+});
+
 test('a foreign header in the middle: begun answers fail, later ones are found', async (t) => {
   const { mux, peer, guest } = await openerAndPeer(t);
   const begun = await ask(mux, peer);
