@@ -4,6 +4,7 @@ import type { MultistatusEntry } from './multistatus.js';
 import { parsePosixProperty, posixOfVersion } from './posix-property.js';
 import {
   DAVPORT_NS,
+  type PosixProperty,
   type PropertyName,
   type Resource,
   type ServerProfile,
@@ -57,7 +58,7 @@ export function toResource(
     mtime: posix?.mtime ?? toModified(told, etag, profile),
     created: parseDate(told.get('DAV: creationdate') ?? ''),
     etag,
-    executable: kind === 'file' ? toFlag(told.get(propertyKey(EXECUTABLE))) : undefined,
+    executable: kind === 'file' ? toExecutable(told, posix, profile) : undefined,
     posix,
   };
 }
@@ -76,8 +77,13 @@ function toSize(text: string | undefined): number {
   return Number.isSafeInteger(size) ? size : Number.MAX_SAFE_INTEGER;
 }
 
-function toFlag(text: string | undefined): boolean | undefined {
-  const flag = text?.trim().toUpperCase();
+function toExecutable(
+  told: ReadonlyMap<string, string>,
+  posix: PosixProperty | undefined,
+  profile: ServerProfile,
+): boolean | undefined {
+  if (profile.livePosix && posix?.mode !== undefined) return (posix.mode & 0o111) !== 0;
+  const flag = told.get(propertyKey(EXECUTABLE))?.trim().toUpperCase();
   return flag === 'T' ? true : flag === 'F' ? false : undefined;
 }
 
