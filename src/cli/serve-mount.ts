@@ -63,7 +63,7 @@ class MountSession {
   }
 
   async run(): Promise<number> {
-    const stack = openStack(this.#request, this.#log);
+    const stack = await openStack(this.#request, this.#log);
     try {
       const notes = await Promise.race([probePeer(stack, this.#request), this.#stopping]);
       if (notes === undefined) return EXIT.ok;

@@ -1,7 +1,5 @@
 /** Puts the layers of one mount together, and takes them apart in the opposite order. */
 import { readFileSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import { openChannel } from '../channel/open-channel.js';
 import { isChannelAddress } from '../channel/address.js';
 import { UsageError } from '../errors.js';
@@ -14,6 +12,7 @@ import type { Logger } from '../log.js';
 import { createOpenerMux } from '../mux/mux.js';
 import type { Mux } from '../mux/types.js';
 import { loadNativeBinding } from '../native/binding.js';
+import { defaultCacheFolder, prepareCacheFolder } from '../vfs/cache-folder.js';
 import { createDavFileSystem, type DavFileSystem } from '../vfs/dav-filesystem.js';
 import { createWebDavClient } from '../webdav/client.js';
 import type { WebDavClient } from '../webdav/types.js';
@@ -35,12 +34,13 @@ export interface Stack {
   close(): Promise<void>;
 }
 
-export function openStack(request: MountRequest, log: Logger): Stack {
+export async function openStack(request: MountRequest, log: Logger): Promise<Stack> {
   const { options, mountpoint, source } = request;
+  const cacheDir = await prepareCacheFolder(options.cacheDir ?? defaultCacheFolder());
   const binding = loadNativeBinding();
   const { http, mux } = openHttp(request, log);
   const client = createWebDavClient(http, { log });
-  const fs = createDavFileSystem({ client, log, ...fileSystemOptions(options) });
+  const fs = createDavFileSystem({ client, log, ...fileSystemOptions(options, cacheDir) });
   let mounted = false;
   const unsubscribe = http.onConnectedChange((connected) => {
     if (connected) fs.peerReturned();
@@ -108,12 +108,12 @@ function readCertificates(file: string): Buffer {
   }
 }
 
-function fileSystemOptions(options: MountOptions) {
+function fileSystemOptions(options: MountOptions, cacheDir: string) {
   const umask = options.umask ?? currentUmask();
   const ages = [options.attrTimeoutMs, options.entryTimeoutMs].filter((age) => age !== undefined);
   const ttlMs = ages.length > 0 ? Math.min(...ages) : DEFAULT_ATTR_TTL_MS;
   return {
-    cacheDir: options.cacheDir ?? defaultCacheDir(process.env),
+    cacheDir,
     readAheadBytes: options.readAheadBytes ?? DEFAULT_READ_AHEAD_BYTES,
     uid: options.uid ?? process.getuid?.() ?? 0,
     gid: options.gid ?? process.getgid?.() ?? 0,
@@ -129,12 +129,4 @@ function fileSystemOptions(options: MountOptions) {
 function currentUmask(): number {
   const line = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'));
   return line ? Number.parseInt(line[1]!, 8) : 0o022;
-}
-
-/** On a disk: files that are written are kept there until the peer has them, and may be larger than memory. */
-export function defaultCacheDir(env: NodeJS.ProcessEnv): string {
-  const cache = env['XDG_CACHE_HOME'];
-  if (cache !== undefined && path.isAbsolute(cache)) return path.join(cache, 'davport');
-  if (process.getuid?.() === 0) return '/var/cache/davport';
-  return path.join(os.homedir(), '.cache', 'davport');
 }

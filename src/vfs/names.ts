@@ -14,6 +14,7 @@ import type { Entry, RequestContext } from './filesystem.js';
 import { FsError } from './filesystem.js';
 import { gated } from './gate.js';
 import type { Handles } from './handles.js';
+import { makeLink } from './make-link.js';
 import type { Node } from './node.js';
 import type { Opening } from './opening.js';
 import { createStaging } from './staging.js';
@@ -150,6 +151,11 @@ export class Names {
       throw new FsError('EPERM', 'this server stores no properties, so no symbolic links');
     }
     if ((await this.#core.child(parent, name, ctx.signal)) !== null) throw new FsError('EEXIST');
+    if (profile.livePosix) {
+      const path = `${parent.path}/${name}`;
+      const resource = await makeLink(this.#core.client, path, bytes, ctx.signal);
+      return this.#linkMade(parent, name, target, { ...resource, name }, path);
+    }
     const staging = createStaging(this.#core.options);
     try {
       await staging.write(0, bytes);
