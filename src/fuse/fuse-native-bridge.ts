@@ -1,44 +1,11 @@
 import { UsageError } from '../errors.js';
 import { FsError } from '../vfs/filesystem.js';
 import type { BridgeOptions, KernelBridge, MountEnd } from './bridge.js';
-import { loadFuseNative, type Done, type FuseNativeMount } from './fuse-native-package.js';
+import { loadFuseNative, type FuseNativeMount } from './fuse-native-package.js';
 import type { MountOptions } from './mount-options.js';
 import { findMount } from './mountinfo.js';
 import { PathOperations } from './path-operations.js';
 import { unmountPath } from './unmount.js';
-
-/** The operations that libfuse is told of. */
-const IMPLEMENTED = [
-  'getattr',
-  'fgetattr',
-  'access',
-  'statfs',
-  'chmod',
-  'chown',
-  'truncate',
-  'ftruncate',
-  'utimens',
-  'readlink',
-  'mknod',
-  'mkdir',
-  'symlink',
-  'link',
-  'unlink',
-  'rmdir',
-  'rename',
-  'open',
-  'create',
-  'read',
-  'write',
-  'flush',
-  'fsync',
-  'release',
-  'readdir',
-  'setxattr',
-  'getxattr',
-  'listxattr',
-  'removexattr',
-] as const satisfies readonly (keyof PathOperations)[];
 
 /** The native side copies the option string into a buffer of this size, and cuts it. */
 const MAX_OPTIONS_BYTES = 1023;
@@ -80,7 +47,7 @@ export class FuseNativeBridge implements KernelBridge {
       timeout: false,
       fsname: optionString(options),
     });
-    Object.assign(native, this.#handlers());
+    Object.assign(native, this.#methods());
     await promised((callback) => native.mount(callback));
     this.#native = native;
     this.#watch();
@@ -93,22 +60,15 @@ export class FuseNativeBridge implements KernelBridge {
     await this.ended;
   }
 
+  /** Libfuse is told of these. */
   #implemented(): object {
-    return Object.fromEntries(IMPLEMENTED.map((name) => [name, true]));
+    return Object.fromEntries(Object.keys(this.#operations.table).map((name) => [name, true]));
   }
 
-  /** Methods of the package that call ours with the same arguments. */
-  #handlers(): object {
-    const operations = this.#operations;
-    return Object.fromEntries(
-      IMPLEMENTED.map((name) => {
-        const handler = operations[name].bind(operations) as (
-          done: Done,
-          ...args: unknown[]
-        ) => void;
-        return [`_op_${name}`, handler];
-      }),
-    );
+  /** Take the place of the package's methods; they are called with the same arguments. */
+  #methods(): object {
+    const rows = Object.entries(this.#operations.table);
+    return Object.fromEntries(rows.map(([name, operation]) => [`_op_${name}`, operation]));
   }
 
   #watch(): void {

@@ -24,6 +24,13 @@ export function statWords(attributes: Attributes): Uint32Array {
   return words;
 }
 
+/** What a listing tells of an entry: its kind. */
+export function kindWords(type: number): Uint32Array {
+  const words = new Uint32Array(STAT_WORDS);
+  words[0] = type;
+  return words;
+}
+
 /** bsize frsize blocks bfree bavail files ffree favail fsid flag namemax */
 export function statvfsWords(answer: StatfsAnswer): Uint32Array {
   // Counts have 32 bits there: count in larger blocks until they fit, so that the bytes stay right.
@@ -53,9 +60,9 @@ function putTwo(words: Uint32Array, at: number, value: number): void {
   words[at + 1] = Math.floor(value / WORD);
 }
 
-/** The other way: milliseconds as the native side passes them, 64 bits with sign. */
-export function timeFromMilliseconds(value: number): Timespec {
-  const signed = value >= WORD * (WORD / 2) ? value - WORD * WORD : value;
-  const sec = Math.floor(signed / 1000);
-  return { sec, nsec: (signed - sec * 1000) * 1_000_000 };
+/** The other way: milliseconds as the native side passes them, 64 bits with sign in two words. */
+export function timeFromMilliseconds(low: number, high: number): Timespec {
+  const milliseconds = (high | 0) * WORD + low;
+  const sec = Math.floor(milliseconds / 1000);
+  return { sec, nsec: (milliseconds - sec * 1000) * 1_000_000 };
 }

@@ -16,8 +16,10 @@ export interface DaemonOptions {
   /** Of -o. */
   readonly options?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Default: a new folder. */
+  /** An existing folder. Default: a new one. */
   readonly dir?: string;
+  /** Default: root. */
+  readonly uid?: number;
 }
 
 export interface Daemon {
@@ -31,9 +33,15 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Starts it and waits until it is mounted. A failure carries what it printed. */
 export async function startDaemon(given: DaemonOptions): Promise<Daemon> {
   const dir = given.dir ?? join(makeTempDir('davport-fuse-'), 'mnt');
-  mkdirSync(dir, { recursive: true });
+  if (given.dir === undefined) mkdirSync(dir);
+  const node = [process.execPath, '--import', 'tsx', SERVE];
   const args = [given.kind ?? 'memory', given.bridge, dir, given.options ?? ''];
-  const daemon = startBackground(process.execPath, ['--import', 'tsx', SERVE, ...args], {
+  const as =
+    given.uid === undefined
+      ? []
+      : ['setpriv', `--reuid=${given.uid}`, `--regid=${given.uid}`, '--clear-groups'];
+  const [command, ...rest] = [...as, ...node, ...args];
+  const daemon = startBackground(command!, rest, {
     cwd: ROOT,
     ...(given.env === undefined ? {} : { env: given.env }),
   });
@@ -50,17 +58,20 @@ export async function startDaemon(given: DaemonOptions): Promise<Daemon> {
   return { dir, process: daemon };
 }
 
+export interface End {
+  readonly end: string;
+  readonly openHandles: number;
+}
+
 /** umount(8); what the daemon says of its end. */
-export async function unmountDaemon(daemon: Daemon): Promise<{ end: string; openHandles: number }> {
+export async function unmountDaemon(daemon: Daemon): Promise<End> {
   await run('umount', [daemon.dir], { timeoutMs: 20_000 });
-  await waitUntil('end of the daemon', () => !daemon.process.running);
   return lastWords(daemon);
 }
 
-export function lastWords(daemon: Daemon): { end: string; openHandles: number } {
+/** Waits for its end. */
+export async function lastWords(daemon: Daemon): Promise<End> {
+  await waitUntil('end of the daemon', () => !daemon.process.running);
   const line = daemon.process.log().trimEnd().split('\n').at(-1) ?? '';
-  return JSON.parse(line) as { end: string; openHandles: number };
+  return JSON.parse(line) as End;
 }
-
-/** What a mount cannot do, and why: bridge → case → reason. */
-export type KnownDefects = Readonly<Record<string, string>>;

@@ -1,6 +1,7 @@
 /**
- * A complete POSIX file system in memory, to test the FUSE side with. Timeouts are 0, so that each call of a program comes down
- * here. A file whose name begins with `blocked` is never read: read waits until the caller is interrupted.
+ * A complete POSIX file system in memory, to test the FUSE side with. Timeouts are 0 unless said, so that each call of a program comes
+ * down here. The read of a file with the extended attribute `user.blocked` waits until the caller is interrupted; `user.waiting` and
+ * `user.interrupts` of any file tell how many reads wait, and how many were interrupted.
  */
 import {
   FsError,
@@ -56,6 +57,7 @@ export class MemoryFileSystem implements FileSystem {
   #lastCookie = 2;
   readonly root: MemoryNode;
   invalidator: Invalidator | undefined;
+  #waiting = 0;
   /** Reads that were cut short by an interrupt. */
   interrupts = 0;
   destroyed = false;
@@ -331,6 +333,7 @@ export class MemoryFileSystem implements FileSystem {
   getxattr(nodeId: number, name: string): Uint8Array {
     const node = this.#node(nodeId);
     if (name === 'user.interrupts') return Buffer.from(String(this.interrupts));
+    if (name === 'user.waiting') return Buffer.from(String(this.#waiting));
     const value = node.xattrs.get(name);
     if (value === undefined) throw new FsError('ENODATA');
     return value;
@@ -354,8 +357,10 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   #waitForInterrupt(signal: AbortSignal): Promise<never> {
+    this.#waiting += 1;
     return new Promise((_, reject) => {
       const interrupted = () => {
+        this.#waiting -= 1;
         this.interrupts += 1;
         reject(new FsError('EINTR'));
       };

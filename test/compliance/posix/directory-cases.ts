@@ -102,9 +102,9 @@ print('ok')
 
   'listing: others coming and going do not disturb what stays': async (dir) => {
     const stay = await fill(dir, 800);
-    let running = true;
+    const stop = new AbortController();
     const churn = (async () => {
-      for (let turn = 0; running; turn += 1) {
+      for (let turn = 0; !stop.signal.aborted; turn += 1) {
         const path = join(dir, `churn-${turn % 20}`);
         await writeFile(path, '');
         await unlink(path);
@@ -117,7 +117,7 @@ print('ok')
         assert.deepEqual(new Set(listed), new Set(stay));
       }
     } finally {
-      running = false;
+      stop.abort();
       await churn;
     }
   },

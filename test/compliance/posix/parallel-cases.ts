@@ -70,9 +70,9 @@ export const PARALLEL_CASES: PosixCases = {
     const path = join(dir, 'file');
     const versions = [pattern(50_000, 1), pattern(60_000, 2)];
     await writeFile(path, versions[0]!);
-    let running = true;
+    const stop = new AbortController();
     const replacing = (async () => {
-      for (let turn = 0; running; turn += 1) {
+      for (let turn = 0; !stop.signal.aborted; turn += 1) {
         await writeFile(join(dir, 'next'), versions[turn % 2]!);
         await rename(join(dir, 'next'), path);
       }
@@ -86,7 +86,7 @@ export const PARALLEL_CASES: PosixCases = {
         );
       }
     } finally {
-      running = false;
+      stop.abort();
       await replacing;
     }
   },
