@@ -19,6 +19,8 @@ const ORDINARY: ReadonlySet<ErrnoName> = new Set([
   'EINTR',
   'EINVAL',
   'ENXIO',
+  // What WebDAV cannot do (hard links, owners): git and rsync try it for each file, and manage without.
+  'EPERM',
 ]);
 
 export function withErrno<T extends object>(target: T, log: Logger): T {

@@ -33,7 +33,8 @@ git clone -q "$1" "$2/repo"; cd "$2/repo"
 git fsck --full --strict
 test -z "$(git status --porcelain)"
 mkdir thousand
-for i in $(seq 1000); do echo "new file $i" > thousand/$i.txt; done
+# Each file is written and closed once; a shell's redirection closes a copy of the descriptor in between.
+seq -f 'new file %g' 1000 | split -l 1 -a 3 -d - thousand/file-
 git add . && git commit -q -m 'a thousand files'
 test -z "$(git status --porcelain)"
 git gc -q
@@ -42,11 +43,11 @@ test -z "$(git status --porcelain)"`;
 
 scenario(
   'git: clone, fsck, status, a commit of 1,000 files, gc',
-  { timeoutMs: 180_000 },
+  { timeoutMs: 240_000 },
   async ({ peer, mount, dir }) => {
     const source = join(makeTempDir('davport-git-'), 'source');
     await bash(MAKE_SOURCE, [source], { env });
-    await bash(WORK, [source, dir], { env, timeoutMs: 150_000 });
+    await bash(WORK, [source, dir], { env, timeoutMs: 200_000 });
     await bash('cd "$1/repo" && git fsck --full --strict', [peer.dir], { env });
     await mount.remount();
     const { stdout } = await bash(
