@@ -76,11 +76,11 @@ scenario('own changes are seen at once', limit, async ({ dir }) => {
 });
 
 const SECOND_WRITER = `
-import os, sys
+import os, sys, time
 fd = os.open(sys.argv[1], os.O_RDWR)
 os.write(fd, b'mine')
 print('written', flush=True)
-sys.stdin.readline()
+while not os.path.exists(sys.argv[2]): time.sleep(0.02)
 try:
     os.close(fd)
     print('closed')
@@ -91,21 +91,12 @@ scenario(
   'a change by someone else since open: ESTALE, and a conflict copy',
   { ...limit, prepare: (served) => writeFileSync(`${served}/file`, 'base') },
   async ({ peer, dir }) => {
-    const fifo = `${dir}.go`;
-    await bash('mkfifo "$1"', [fifo]);
-    const writer = startBackground('/bin/bash', [
-      '-c',
-      'exec python3 -c "$1" "$2" < "$3"',
-      'bash',
-      SECOND_WRITER,
-      `${dir}/file`,
-      fifo,
-    ]);
-    const go = bash('exec 3> "$1"; sleep 60 & wait', [fifo], { accept: 'any' });
+    const go = `${dir}.go`;
+    const writer = startBackground('/usr/bin/python3', ['-c', SECOND_WRITER, `${dir}/file`, go]);
     await waitUntil('the write', () => writer.log().includes('written'));
     replaceAtPeer(`${peer.dir}/file`, 'theirs, and longer');
     await peer.adopt();
-    await bash('echo > "$1"', [fifo]);
+    writeFileSync(go, '');
     await writer.exited;
     assert.match(writer.log(), /Stale file handle/);
     assert.equal(readFileSync(`${peer.dir}/file`, 'utf8'), 'theirs, and longer');
@@ -114,10 +105,6 @@ scenario(
     );
     assert.equal(copies.length, 1, readdirSync(peer.dir).join(' '));
     assert.equal(readFileSync(`${peer.dir}/${copies[0]!}`, 'utf8'), 'mine');
-    await bash('pkill -P "$(pgrep -f -- "$1")" sleep || true; rm -f "$1"', [fifo], {
-      accept: 'any',
-    });
-    void go;
   },
 );
 
