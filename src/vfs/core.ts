@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { encodeName } from '../names.js';
 import type { Logger } from '../log.js';
 import type { Listing, Resource, ServerProfile, WebDavClient } from '../webdav/types.js';
-import { sameTag } from './reader/versions.js';
+import { sameTag, versionOf } from './reader/versions.js';
 import { isUploadName } from '../webdav/hidden-names.js';
 import type { OwnerOptions } from './attributes.js';
 import { attributesOf, typeOf } from './attributes.js';
@@ -311,6 +311,32 @@ export class Core {
   /** Answers on the way about this name must not be believed. */
   noteChange(parent: Node, name: string): void {
     parent.changes.note(name, ++this.#sequence);
+  }
+
+  /**
+   * After we changed what is around the content (name, mode, times): where the ETag counts the inode's change time it is another one
+   * now. `told` is what the answer said of it, else the peer is asked.
+   */
+  async sameContent(node: Node, told: Resource | undefined, signal: AbortSignal): Promise<void> {
+    const { parent, name, data, pagesEtag, writtenMtime } = node;
+    const former = node.resource;
+    if (told !== undefined && parent !== undefined) {
+      node.resource = { ...told, name };
+      node.resourceAt = this.now();
+      this.recordOwn(parent, name, node.resource);
+    } else {
+      if (parent !== undefined) this.noteChange(parent, name);
+      await this.revalidate(node, signal, true);
+    }
+    const { resource } = node;
+    if (resource.size !== former.size || node.data !== data) return;
+    const same = (etag: string | undefined): boolean => sameTag(etag, former.etag);
+    if (pagesEtag !== undefined && same(pagesEtag)) node.pagesEtag = resource.etag;
+    if (writtenMtime !== undefined && node.writtenMtime !== undefined && same(writtenMtime.etag)) {
+      node.writtenMtime = { ...writtenMtime, etag: resource.etag };
+    }
+    if (data === undefined || data.dirty || data.expect === 'absent') return;
+    if (same(data.expect.etag)) data.expect = versionOf(resource);
   }
 
   /** A name was made, replaced or removed by us. */

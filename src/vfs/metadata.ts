@@ -23,7 +23,7 @@ import type {
 import { FsError } from './filesystem.js';
 import type { Node } from './node.js';
 import type { Opening } from './opening.js';
-import { sameTag, versionOf } from './reader/versions.js';
+import { sameTag } from './reader/versions.js';
 
 const QUOTA_TTL_MS = 10_000;
 const BLOCK_SIZE = 4096;
@@ -117,23 +117,10 @@ export class Metadata {
     const changes = this.#changes(node, mode, mtime, profile);
     if (changes.length === 0) throw cannotStore('times');
     const { path } = node;
-    await this.#core.client.proppatch(path, changes, { signal });
-    const former = versionOf(node.resource);
-    if (node.parent !== undefined) this.#core.noteChange(node.parent, node.name);
-    node.writtenMtime = undefined;
-    await this.#core.revalidate(node, signal, true);
+    const told = await this.#core.client.proppatch(path, changes, { signal });
+    if (mtime !== undefined) node.writtenMtime = undefined;
+    await this.#core.sameContent(node, told, signal);
     this.#checkKept(node, mode, mtime, profile);
-    // Where the ETag counts the inode's change time, the property made another version of the same content.
-    const { data } = node;
-    if (
-      data !== undefined &&
-      !data.dirty &&
-      data.expect !== 'absent' &&
-      sameTag(data.expect.etag, former.etag)
-    ) {
-      data.expect = versionOf(node.resource);
-      if (node.pagesEtag !== undefined) node.pagesEtag = node.resource.etag;
-    }
   }
 
   #changes(
@@ -143,11 +130,13 @@ export class Metadata {
     profile: ServerProfile,
   ): PropertyChange[] {
     const { resource } = node;
+    const stored = profile.livePosix ? undefined : resource.posix;
     const changes: PropertyChange[] = [];
     if (profile.livePosix || profile.deadProperties) {
       const posix: PosixProperty = {
-        ...pick('mode', mode === undefined ? resource.posix?.mode : typeOf(resource) | mode),
-        ...pick('mtime', mtime ?? resource.posix?.mtime),
+        // A live property is changed field by field; a stored text is replaced as a whole.
+        ...pick('mode', mode === undefined ? stored?.mode : typeOf(resource) | mode),
+        ...pick('mtime', mtime ?? stored?.mtime),
         // A folder's ETag goes with what is in it, on phodav some time after the answer: what is said of a folder is said of all versions.
         ...pick('etag', profile.livePosix || node.isDirectory ? undefined : resource.etag),
       };

@@ -47,8 +47,9 @@ export class Names {
     this.#core.checkNewName(name);
     const path = `${parent.path}/${name}`;
     await this.#core.profile(ctx.signal);
+    let told: Resource | undefined;
     try {
-      await this.#core.client.mkcol(path, { signal: ctx.signal });
+      told = await this.#core.client.mkcol(path, { signal: ctx.signal });
     } catch (error) {
       // Lost answer: MKCOL never replaces, so a folder that is there now may be ours or a rival's; both make mkdir's promise true
       // only if it was not there before, which is all that can be known.
@@ -59,7 +60,7 @@ export class Names {
     }
     const stale = parent.children.get(name);
     if (stale !== undefined) this.#core.nodes.detach(stale);
-    const resource = newCollection(name);
+    const resource = told === undefined ? newCollection(name) : { ...told, name };
     this.#core.recordOwn(parent, name, resource);
     const at = this.#core.now();
     const node = this.#core.nodes.create(parent, name, resource, at);

@@ -1,6 +1,7 @@
 /**
  * rename(2) as MOVE, with everything checked that servers are known to destroy when it isn't.
  */
+import type { Resource } from '../webdav/types.js';
 import { NEVER, type Core } from './core.js';
 import { isNotFound } from './errno.js';
 import type { Contents } from './contents.js';
@@ -9,7 +10,6 @@ import { FsError, RENAME_NOREPLACE } from './filesystem.js';
 import { gated } from './gate.js';
 import { isPreconditionFailed, wasSent, type Names } from './names.js';
 import type { Node } from './node.js';
-import { versionOf } from './reader/versions.js';
 import type { Uploads } from './uploads.js';
 
 /** A target that appears between the question and the MOVE is looked at again this often. */
@@ -62,6 +62,7 @@ export class Renames {
   ): Promise<void> {
     const profile = await this.#core.profile(signal);
     let target = await this.#core.child(to.parent, to.name, signal);
+    let told: Resource | undefined;
     for (let attempt = 1; ; attempt++) {
       if (target === node) return;
       if (target !== null) {
@@ -73,7 +74,7 @@ export class Renames {
       }
       if (target !== null) await this.#makeWay(node, target, to, signal);
       try {
-        await this.#send(node, from, to, target !== null && !target.isDirectory, signal);
+        told = await this.#send(node, from, to, target !== null && !target.isDirectory, signal);
         break;
       } catch (error) {
         if (!isPreconditionFailed(error) || attempt === ATTEMPTS) throw error;
@@ -81,7 +82,7 @@ export class Renames {
         if (target === null) throw error;
       }
     }
-    await this.#moved(node, from, to, target);
+    await this.#moved(node, from, to, target, told);
   }
 
   async #makeWay(node: Node, target: Node, to: Place, signal: AbortSignal): Promise<void> {
@@ -103,13 +104,13 @@ export class Renames {
     to: Place,
     overwrite: boolean,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<Resource | undefined> {
     const source = `${from.parent.path}/${from.name}`;
     const destination = `${to.parent.path}/${to.name}`;
     try {
-      await this.#core.client.move(source, destination, { overwrite, signal });
+      return await this.#core.client.move(source, destination, { overwrite, signal });
     } catch (error) {
-      if (wasSent(error) && (await this.#happened(source, destination))) return;
+      if (wasSent(error) && (await this.#happened(source, destination))) return undefined;
       this.#core.recordUnknown(from.parent, from.name);
       this.#core.recordUnknown(to.parent, to.name);
       throw error;
@@ -128,31 +129,24 @@ export class Renames {
     return true;
   }
 
-  async #moved(node: Node, from: Place, to: Place, target: Node | null): Promise<void> {
+  async #moved(
+    node: Node,
+    from: Place,
+    to: Place,
+    target: Node | null,
+    told: Resource | undefined,
+  ): Promise<void> {
     if (target !== null && !target.unlinked) this.#names.removed(to.parent, to.name, target);
     const stale = to.parent.children.get(to.name);
     if (stale !== undefined && stale !== node) this.#core.nodes.detach(stale);
     this.#core.nodes.reparent(node, to.parent, to.name);
     this.#core.recordOwn(from.parent, from.name, undefined);
     this.#core.recordOwn(to.parent, to.name, { ...node.resource, name: to.name });
-    await this.#versionAfterMove(node);
-  }
-
-  /** Where the ETag counts the inode's change time, MOVE makes another version of the same content. */
-  async #versionAfterMove(node: Node): Promise<void> {
     const profile = this.#core.client.knownProfile;
+    // Their ETags are made of size and mtime, which MOVE keeps.
     if (node.isDirectory || profile?.name === 'phodav' || profile?.name === 'apache') return;
-    const former = versionOf(node.resource);
-    node.resourceAt = -Infinity;
-    this.#core.recordUnknown(node.parent!, node.name);
-    const { data } = node;
-    if (data === undefined || data.expect === 'absent') return;
-    await this.#core.revalidate(node, NEVER, true);
-    const now = versionOf(node.resource);
-    const sameContent =
-      now.size === former.size &&
-      now.mtime?.sec === former.mtime?.sec &&
-      now.mtime?.nsec === former.mtime?.nsec;
-    if (sameContent) data.expect = now;
+    if (told !== undefined || node.data !== undefined)
+      await this.#core.sameContent(node, told, NEVER);
+    else this.#core.recordUnknown(node.parent!, node.name);
   }
 }

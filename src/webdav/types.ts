@@ -141,11 +141,23 @@ export interface WebDavClient {
   get(path: string, sink: BodySink, options?: CallOptions & GetOptions): Promise<GetResult>;
   put(path: string, body: HttpBody, options?: PutOptions): Promise<PutResult>;
   remove(path: string, options?: CallOptions & { precondition?: Precondition }): Promise<void>;
-  mkcol(path: string, options?: CallOptions): Promise<void>;
-  copy(from: string, to: string, options?: CallOptions & { overwrite?: boolean }): Promise<void>;
-  move(from: string, to: string, options?: CallOptions & MoveOptions): Promise<void>;
+  mkcol(path: string, options?: CallOptions): Promise<Resource | undefined>;
+  copy(
+    from: string,
+    to: string,
+    options?: CallOptions & { overwrite?: boolean },
+  ): Promise<Resource | undefined>;
+  move(
+    from: string,
+    to: string,
+    options?: CallOptions & MoveOptions,
+  ): Promise<Resource | undefined>;
   /** Sets (text) or removes (undefined) properties. Rejects with DavError of the first refused property's status. */
-  proppatch(path: string, changes: readonly PropertyChange[], options?: CallOptions): Promise<void>;
+  proppatch(
+    path: string,
+    changes: readonly PropertyChange[],
+    options?: CallOptions,
+  ): Promise<Resource | undefined>;
   /** Named dead properties' text, by `${ns} ${name}`; absent ones are missing. */
   properties(
     path: string,

@@ -2,14 +2,15 @@ import { send, type DavContext } from '../context.js';
 import { toTarget } from '../href.js';
 import { destinationFields } from '../preconditions.js';
 import { requireStatus } from '../status.js';
-import type { CallOptions, MoveOptions } from '../types.js';
+import { storedResource } from '../stored-resource.js';
+import type { CallOptions, MoveOptions, Resource } from '../types.js';
 
 export function copy(
   context: DavContext,
   from: string,
   to: string,
   options: CallOptions & { overwrite?: boolean } = {},
-): Promise<void> {
+): Promise<Resource | undefined> {
   return transfer(context, 'COPY', from, to, options);
 }
 
@@ -18,7 +19,7 @@ export function move(
   from: string,
   to: string,
   options: CallOptions & MoveOptions = {},
-): Promise<void> {
+): Promise<Resource | undefined> {
   return transfer(context, 'MOVE', from, to, options);
 }
 
@@ -28,7 +29,7 @@ async function transfer(
   from: string,
   to: string,
   options: CallOptions & MoveOptions,
-): Promise<void> {
+): Promise<Resource | undefined> {
   const profile = await context.profile(options);
   // A path alone is allowed (RFC 4918 10.3), but phodav answers it with 404.
   const destination = context.http.absoluteUrl(toTarget(context.http.basePath, to));
@@ -55,4 +56,5 @@ async function transfer(
     call: options,
   });
   requireStatus(method, from, response, [200, 201, 204]);
+  return storedResource(response);
 }

@@ -1,9 +1,15 @@
 import { send, type DavContext } from '../context.js';
 import { requireStatus } from '../status.js';
-import type { CallOptions } from '../types.js';
+import { storedResource } from '../stored-resource.js';
+import type { CallOptions, Resource } from '../types.js';
 
-export async function mkcol(context: DavContext, path: string, call?: CallOptions): Promise<void> {
+export async function mkcol(
+  context: DavContext,
+  path: string,
+  call?: CallOptions,
+): Promise<Resource | undefined> {
   await context.profile(call);
   const response = await send(context, { method: 'MKCOL', path, collection: true, call });
   requireStatus('MKCOL', path, response, [201]);
+  return storedResource(response);
 }

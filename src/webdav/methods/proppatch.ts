@@ -2,7 +2,8 @@ import { send, type DavContext } from '../context.js';
 import { toPhodavValue } from '../phodav-values.js';
 import { proppatchBody, XML_CONTENT_TYPE } from '../request-body.js';
 import { requireStatus, throwFailedPart } from '../status.js';
-import type { CallOptions, PropertyChange } from '../types.js';
+import { storedResource } from '../stored-resource.js';
+import type { CallOptions, PropertyChange, Resource } from '../types.js';
 
 /** Changes properties in the order given: in one request, all or nothing, where the server can. */
 export async function proppatch(
@@ -10,11 +11,13 @@ export async function proppatch(
   path: string,
   changes: readonly PropertyChange[],
   call?: CallOptions,
-): Promise<void> {
-  if (changes.length === 0) return;
+): Promise<Resource | undefined> {
+  if (changes.length === 0) return undefined;
   const profile = await context.profile(call);
   const requests = profile.name === 'phodav' ? changes.map(toPhodavChanges) : [changes];
-  for (const request of requests) await sendChanges(context, path, request, call);
+  let stored: Resource | undefined;
+  for (const request of requests) stored = await sendChanges(context, path, request, call);
+  return stored;
 }
 
 /**
@@ -32,7 +35,7 @@ async function sendChanges(
   path: string,
   changes: readonly PropertyChange[],
   call: CallOptions | undefined,
-): Promise<void> {
+): Promise<Resource | undefined> {
   const response = await send(context, {
     method: 'PROPPATCH',
     path,
@@ -42,4 +45,5 @@ async function sendChanges(
   });
   requireStatus('PROPPATCH', path, response, [207, 200, 204]);
   if (response.status === 207) throwFailedPart('PROPPATCH', path, response.body);
+  return storedResource(response);
 }

@@ -1,9 +1,10 @@
-import type { HttpBody, HttpResponse } from '../../http/types.js';
+import type { HttpBody } from '../../http/types.js';
 import { send, type DavContext } from '../context.js';
-import { formatPosixProperty, parsePosixProperty } from '../posix-property.js';
+import { formatPosixProperty } from '../posix-property.js';
 import { preconditionFields } from '../preconditions.js';
 import { requireStatus } from '../status.js';
-import type { PutOptions, PutResult, Resource, ServerProfile } from '../types.js';
+import { storedResource } from '../stored-resource.js';
+import type { PutOptions, PutResult, ServerProfile } from '../types.js';
 
 /** PUT of a whole file. The body goes with its length: a chunked one that is cut looks complete to some servers. */
 export async function put(
@@ -41,23 +42,4 @@ function posixField(profile: ServerProfile, { posix }: PutOptions): Record<strin
   return posix !== undefined && profile.livePosix
     ? { 'davport-posix': formatPosixProperty(posix) }
     : {};
-}
-
-/** Our share describes what it stored: `Davport-Posix: size=… mode=… mtime=…` and ETag. */
-function storedResource({ headers }: HttpResponse): Resource | undefined {
-  const text = headers['davport-posix'];
-  const etag = headers.etag;
-  const size = /(?:^|\s)size=(\d{1,15})(?:\s|$)/.exec(text ?? '')?.[1];
-  if (text === undefined || etag === undefined || size === undefined) return undefined;
-  const posix = parsePosixProperty(text);
-  return {
-    name: '',
-    kind: 'file',
-    size: Number(size),
-    mtime: posix.mtime,
-    created: undefined,
-    etag,
-    executable: posix.mode === undefined ? undefined : (posix.mode & 0o111) !== 0,
-    posix,
-  };
 }
