@@ -32,7 +32,7 @@ test('several threads, each with its own descriptors', async () => {
   const exits = workers.map((worker) => once(worker, 'exit'));
   for (const worker of workers) worker.postMessage('stop');
   for (const [code] of await Promise.all(exits)) assert.equal(code, 0);
-  await waitUntil('all descriptors closed', () => openFds() === fds);
+  await waitUntil('all descriptors closed', () => openFds() <= fds);
 });
 
 test('threads terminated in the middle of traffic: no crash, no descriptor left', async () => {
@@ -42,5 +42,5 @@ test('threads terminated in the middle of traffic: no crash, no descriptor left'
     await once(worker, 'message');
     await worker.terminate();
   }
-  await waitUntil('all descriptors closed', () => openFds() === fds);
+  await waitUntil('all descriptors closed', () => openFds() <= fds);
 });
