@@ -13,7 +13,7 @@ const OPERATIONS = { ...NAME_OPERATIONS, ...ATTRIBUTE_OPERATIONS, ...FILE_OPERAT
 
 /**
  * The operations of libfuse 2's high-level interface, on paths, over a FileSystem on node ids. They take the place of fuse-native's
- * own `_op_…` methods, which read past the end of buffers (getxattr, listxattr) and drop the handle (fgetattr).
+ * own `_op_…` methods, which answer with lengths beyond the buffer (getxattr, listxattr) and drop the handle (fgetattr).
  */
 export class PathOperations {
   readonly #context: PathContext;
@@ -31,9 +31,10 @@ export class PathOperations {
     );
   }
 
-  /** After the unmount: releases what the kernel left open. */
+  /** After the unmount: releases what the kernel left open, and forgets all nodes. */
   async releaseAll(): Promise<void> {
     const open = this.#context.handles.clear();
     await Promise.allSettled(open.map((handle) => this.#context.release(handle)));
+    this.#context.paths.forgetAll();
   }
 }
