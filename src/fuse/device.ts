@@ -21,8 +21,9 @@ export class DeviceTransport implements FuseTransport {
   }
 
   send(message: readonly Uint8Array[]): void {
-    // The device takes a whole message or none; it never says EAGAIN for a write.
-    this.#io.writev(message);
+    // The device takes a whole message or none, and is always writable.
+    if (this.#io.writev(message) >= 0) return;
+    throw Object.assign(new Error('the FUSE device is not writable'), { code: 'EAGAIN' });
   }
 
   async sendBlocking(message: Uint8Array): Promise<void> {

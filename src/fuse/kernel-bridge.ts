@@ -48,10 +48,15 @@ export class DeviceBridge implements KernelBridge {
     });
     this.#io = io;
     this.#session = session;
-    this.#reader = new DeviceReader(io, session, (error) => void this.#end(endOf(error)));
+    this.#reader = new DeviceReader(io, session, (error) => void this.#end(this.#endOf(error)));
     this.#reader.start();
-    const negotiated = await session.initialised;
-    log.debug('mounted', { minor: negotiated.minor, maxWrite: negotiated.maxWriteBytes });
+    try {
+      const negotiated = await session.initialised;
+      log.debug('mounted', { minor: negotiated.minor, maxWrite: negotiated.maxWriteBytes });
+    } catch (error) {
+      await this.unmount({ force: true });
+      throw error;
+    }
   }
 
   async unmount({ force }: { readonly force: boolean }): Promise<void> {
@@ -76,6 +81,14 @@ export class DeviceBridge implements KernelBridge {
     return mountWithFusermount(this.#binding, mountpoint, fusermountOptions(options));
   }
 
+  #endOf(error: unknown): MountEnd {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    if (code === 'ENODEV') return 'unmounted';
+    if (code === 'ECONNABORTED') this.#options.log.warn('the kernel was told to abort the mount');
+    else this.#options.log.error('reading requests failed; the mount ends', { code });
+    return 'aborted';
+  }
+
   async #end(end: MountEnd): Promise<void> {
     this.#reader?.stop();
     this.#session?.close();
@@ -85,11 +98,6 @@ export class DeviceBridge implements KernelBridge {
     this.#io = undefined;
     this.#resolveEnded(end);
   }
-}
-
-function endOf(error: unknown): MountEnd {
-  const isUnmount = error instanceof Error && 'code' in error && error.code === 'ENODEV';
-  return isUnmount ? 'unmounted' : 'aborted';
 }
 
 function mountFlags(options: MountOptions): number {

@@ -5,8 +5,6 @@
  */
 import {
   FsError,
-  RENAME_EXCHANGE,
-  RENAME_NOREPLACE,
   ROOT_INO,
   type AttributeChange,
   type AttributesAnswer,
@@ -20,24 +18,17 @@ import {
   type RequestContext,
   type StatfsAnswer,
 } from '../../src/vfs/filesystem.js';
-import { MemoryNode, now, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './memory-node.js';
+import { BlockedReads } from './blocked-reads.js';
+import { MemoryDirectory } from './memory-directory.js';
+import { now, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, type MemoryNode } from './memory-node.js';
+import { MemoryTree, NAME_MAX } from './memory-tree.js';
 
-const NAME_MAX = 255;
 const O_TRUNC = 0o1000;
 const O_APPEND = 0o2000;
 const XATTR_CREATE = 1;
 const XATTR_REPLACE = 2;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
-
-interface OpenDirectory {
-  readonly node: MemoryNode;
-  snapshot: readonly {
-    readonly name: string;
-    readonly node: MemoryNode;
-    readonly cookie: number;
-  }[];
-}
 
 export interface MemoryOptions {
   readonly timeoutMs?: number;
@@ -46,28 +37,19 @@ export interface MemoryOptions {
 }
 
 export class MemoryFileSystem implements FileSystem {
-  readonly #nodes = new Map<number, MemoryNode>();
+  readonly #tree = new MemoryTree();
   readonly #files = new Map<number, { node: MemoryNode; flags: number }>();
-  readonly #directories = new Map<number, OpenDirectory>();
+  readonly #directories = new Map<number, MemoryDirectory>();
   readonly #timeoutMs: number;
   readonly #opened: { readonly keepCache: boolean; readonly directIo: boolean };
-  #lastId = ROOT_INO;
   #lastHandle = 0;
-  /** The cookies 1 and 2 are "." and "..". */
-  #lastCookie = 2;
-  readonly root: MemoryNode;
   invalidator: Invalidator | undefined;
-  #waiting = 0;
-  /** Reads that were cut short by an interrupt. */
-  interrupts = 0;
+  readonly #blocked = new BlockedReads();
   destroyed = false;
 
   constructor(options: MemoryOptions = {}) {
     this.#timeoutMs = options.timeoutMs ?? 0;
     this.#opened = { keepCache: options.keepCache ?? false, directIo: options.directIo ?? false };
-    this.root = new MemoryNode(ROOT_INO, S_IFDIR | 0o755, process.getuid!(), process.getgid!());
-    this.root.parent = this.root;
-    this.#nodes.set(ROOT_INO, this.root);
   }
 
   /** Handles that were opened and not released. */
@@ -77,9 +59,11 @@ export class MemoryFileSystem implements FileSystem {
 
   /** References given out and not forgotten, over all nodes. */
   get references(): number {
-    let sum = 0;
-    for (const node of this.#nodes.values()) sum += node.lookups;
-    return sum;
+    return this.#tree.references;
+  }
+
+  get root(): MemoryNode {
+    return this.#tree.root;
   }
 
   setInvalidator(invalidator: Invalidator): void {
@@ -87,25 +71,25 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   lookup(parent: number, name: string): Entry {
-    return this.#entry(this.#child(this.#directory(parent), name));
+    return this.#entry(this.#tree.child(this.#tree.directory(parent), name));
   }
 
   forget(nodeId: number, count: number): void {
     if (nodeId === ROOT_INO) return;
-    const node = this.#nodes.get(nodeId);
-    if (node === undefined || node.lookups < count) {
-      throw new Error(`forget of ${count} references on node ${nodeId} which has ${node?.lookups}`);
+    const node = this.#tree.node(nodeId);
+    if (node.lookups < count) {
+      throw new Error(`forget of ${count} references on node ${nodeId} which has ${node.lookups}`);
     }
     node.lookups -= count;
-    this.#dropIfDead(node);
+    this.#tree.dropIfDead(node);
   }
 
   getattr(nodeId: number): AttributesAnswer {
-    return { attributes: this.#node(nodeId).attributes(), attrTimeoutMs: this.#timeoutMs };
+    return { attributes: this.#tree.node(nodeId).attributes(), attrTimeoutMs: this.#timeoutMs };
   }
 
   setattr(nodeId: number, change: AttributeChange): AttributesAnswer {
-    const node = this.#node(nodeId);
+    const node = this.#tree.node(nodeId);
     if (change.size !== undefined) {
       if (!node.isFile) throw new FsError('EISDIR');
       node.content.truncate(change.size);
@@ -121,74 +105,46 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   readlink(nodeId: number): string {
-    return this.#node(nodeId).target;
+    return this.#tree.node(nodeId).target;
   }
 
   mknod(parent: number, name: string, mode: number, ctx: RequestContext): Entry {
     const type = mode & S_IFMT;
     if (type !== 0 && type !== S_IFREG) throw new FsError('EPERM', 'regular files only');
-    return this.#entry(this.#make(parent, name, S_IFREG | (mode & 0o7777), ctx));
+    return this.#entry(this.#tree.make(parent, name, S_IFREG | (mode & 0o7777), ctx.uid, ctx.gid));
   }
 
   mkdir(parent: number, name: string, mode: number, ctx: RequestContext): Entry {
-    return this.#entry(this.#make(parent, name, S_IFDIR | (mode & 0o7777), ctx));
+    return this.#entry(this.#tree.make(parent, name, S_IFDIR | (mode & 0o7777), ctx.uid, ctx.gid));
   }
 
   symlink(parent: number, name: string, target: string, ctx: RequestContext): Entry {
-    const node = this.#make(parent, name, S_IFLNK | 0o777, ctx);
+    const node = this.#tree.make(parent, name, S_IFLNK | 0o777, ctx.uid, ctx.gid);
     node.target = target;
     return this.#entry(node);
   }
 
   link(nodeId: number, newParent: number, newName: string): Entry {
-    const node = this.#node(nodeId);
-    if (node.isDirectory) throw new FsError('EPERM');
-    const parent = this.#directory(newParent);
-    this.#checkFree(parent, newName);
-    this.#attach(parent, newName, node);
-    node.nlink += 1;
-    node.ctime = now();
+    const node = this.#tree.node(nodeId);
+    this.#tree.link(node, newParent, newName);
     return this.#entry(node);
   }
 
   unlink(parent: number, name: string): void {
-    const directory = this.#directory(parent);
-    const node = this.#child(directory, name);
-    if (node.isDirectory) throw new FsError('EISDIR');
-    this.#detach(directory, name);
+    this.#tree.unlink(parent, name);
   }
 
   rmdir(parent: number, name: string): void {
-    const directory = this.#directory(parent);
-    const node = this.#child(directory, name);
-    if (!node.isDirectory) throw new FsError('ENOTDIR');
-    if (node.children.size > 0) throw new FsError('ENOTEMPTY');
-    this.#detach(directory, name);
+    this.#tree.rmdir(parent, name);
   }
 
   rename(parent: number, name: string, newParent: number, newName: string, flags: number): void {
-    const from = this.#directory(parent);
-    const to = this.#directory(newParent);
-    const node = this.#child(from, name);
-    if (newName.length > NAME_MAX) throw new FsError('ENAMETOOLONG');
-    const target = to.children.get(newName);
-    if (flags & RENAME_EXCHANGE) throw new FsError('EINVAL');
-    if (target !== undefined && flags & RENAME_NOREPLACE) throw new FsError('EEXIST');
-    // POSIX: two links of one file: nothing happens.
-    if (target === node) return;
-    if (target !== undefined) this.#checkReplace(node, target);
-    if (target !== undefined) this.#detach(to, newName);
-    from.children.delete(name);
-    from.cookies.delete(name);
-    from.touch();
-    if (node.isDirectory) from.nlink -= 1;
-    this.#attach(to, newName, node);
-    if (node.isDirectory) to.nlink += 1;
-    node.ctime = now();
+    const from = this.#tree.directory(parent);
+    this.#tree.rename(from, name, this.#tree.directory(newParent), newName, flags);
   }
 
   open(nodeId: number, flags: number): OpenAnswer {
-    const node = this.#node(nodeId);
+    const node = this.#tree.node(nodeId);
     if (flags & O_TRUNC) {
       node.content.truncate(0);
       node.touch();
@@ -203,7 +159,7 @@ export class MemoryFileSystem implements FileSystem {
     flags: number,
     ctx: RequestContext,
   ): CreateAnswer {
-    const node = this.#make(parent, name, S_IFREG | (mode & 0o7777), ctx);
+    const node = this.#tree.make(parent, name, S_IFREG | (mode & 0o7777), ctx.uid, ctx.gid);
     return { ...this.#openFile(node, flags), entry: this.#entry(node) };
   }
 
@@ -215,7 +171,7 @@ export class MemoryFileSystem implements FileSystem {
     ctx: RequestContext,
   ): Awaitable<readonly Uint8Array[]> {
     const { node } = this.#file(fh);
-    if (node.xattrs.has('user.blocked')) return this.#waitForInterrupt(ctx.signal);
+    if (node.xattrs.has('user.blocked')) return this.#blocked.wait(ctx.signal);
     node.atime = now();
     return node.content.read(offset, length);
   }
@@ -236,7 +192,7 @@ export class MemoryFileSystem implements FileSystem {
     const { node } = this.#file(fh);
     this.#files.delete(fh);
     node.openHandles -= 1;
-    this.#dropIfDead(node);
+    this.#tree.dropIfDead(node);
   }
 
   fsync(_nodeId: number, fh: number): void {
@@ -258,9 +214,9 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   opendir(nodeId: number): OpenAnswer {
-    const node = this.#directory(nodeId);
+    const node = this.#tree.directory(nodeId);
     const fh = (this.#lastHandle += 1);
-    this.#directories.set(fh, { node, snapshot: [] });
+    this.#directories.set(fh, new MemoryDirectory(node));
     node.openHandles += 1;
     return { fh, keepCache: false, directIo: false };
   }
@@ -271,7 +227,7 @@ export class MemoryFileSystem implements FileSystem {
     offset: number,
     add: (entry: DirectoryEntry) => boolean,
   ): void {
-    this.#list(fh, offset, (entry) => add(entry));
+    this.#directory(fh).list(offset, (entry) => add(entry));
   }
 
   readdirplus(
@@ -280,7 +236,7 @@ export class MemoryFileSystem implements FileSystem {
     offset: number,
     add: (entry: DirectoryEntry, lookup: Entry) => boolean,
   ): void {
-    this.#list(fh, offset, (entry, node) => {
+    this.#directory(fh).list(offset, (entry, node) => {
       const isDot = entry.offset <= 2;
       const lookup = {
         nodeId: isDot ? 0 : node.id,
@@ -295,11 +251,10 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   releasedir(_nodeId: number, fh: number): void {
-    const open = this.#directories.get(fh);
-    if (open === undefined) throw new FsError('EBADF');
+    const open = this.#directory(fh);
     this.#directories.delete(fh);
     open.node.openHandles -= 1;
-    this.#dropIfDead(open.node);
+    this.#tree.dropIfDead(open.node);
   }
 
   fsyncdir(): void {
@@ -319,11 +274,11 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   access(nodeId: number): void {
-    this.#node(nodeId);
+    this.#tree.node(nodeId);
   }
 
   setxattr(nodeId: number, name: string, value: Uint8Array, flags: number): void {
-    const { xattrs } = this.#node(nodeId);
+    const { xattrs } = this.#tree.node(nodeId);
     if (!name.startsWith('user.')) throw new FsError('EOPNOTSUPP');
     if (flags & XATTR_CREATE && xattrs.has(name)) throw new FsError('EEXIST');
     if (flags & XATTR_REPLACE && !xattrs.has(name)) throw new FsError('ENODATA');
@@ -331,20 +286,20 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   getxattr(nodeId: number, name: string): Uint8Array {
-    const node = this.#node(nodeId);
-    if (name === 'user.interrupts') return Buffer.from(String(this.interrupts));
-    if (name === 'user.waiting') return Buffer.from(String(this.#waiting));
+    const node = this.#tree.node(nodeId);
+    if (name === 'user.interrupts') return Buffer.from(String(this.#blocked.interrupted));
+    if (name === 'user.waiting') return Buffer.from(String(this.#blocked.waiting));
     const value = node.xattrs.get(name);
     if (value === undefined) throw new FsError('ENODATA');
     return value;
   }
 
   listxattr(nodeId: number): string[] {
-    return [...this.#node(nodeId).xattrs.keys()];
+    return [...this.#tree.node(nodeId).xattrs.keys()];
   }
 
   removexattr(nodeId: number, name: string): void {
-    if (!this.#node(nodeId).xattrs.delete(name)) throw new FsError('ENODATA');
+    if (!this.#tree.node(nodeId).xattrs.delete(name)) throw new FsError('ENODATA');
   }
 
   syncAll(): Promise<void> {
@@ -356,41 +311,16 @@ export class MemoryFileSystem implements FileSystem {
     return Promise.resolve();
   }
 
-  #waitForInterrupt(signal: AbortSignal): Promise<never> {
-    this.#waiting += 1;
-    return new Promise((_, reject) => {
-      const interrupted = () => {
-        this.#waiting -= 1;
-        this.interrupts += 1;
-        reject(new FsError('EINTR'));
-      };
-      if (signal.aborted) interrupted();
-      else signal.addEventListener('abort', interrupted, { once: true });
-    });
-  }
-
-  #node(nodeId: number): MemoryNode {
-    const node = this.#nodes.get(nodeId);
-    if (node === undefined) throw new FsError('ESTALE', `no node ${nodeId}`);
-    return node;
-  }
-
-  #directory(nodeId: number): MemoryNode {
-    const node = this.#node(nodeId);
-    if (!node.isDirectory) throw new FsError('ENOTDIR');
-    return node;
-  }
-
   #file(fh: number): { node: MemoryNode; flags: number } {
     const file = this.#files.get(fh);
     if (file === undefined) throw new FsError('EBADF', `no handle ${fh}`);
     return file;
   }
 
-  #child(directory: MemoryNode, name: string): MemoryNode {
-    const node = directory.children.get(name);
-    if (node !== undefined) return node;
-    throw new FsError(Buffer.byteLength(name) > NAME_MAX ? 'ENAMETOOLONG' : 'ENOENT');
+  #directory(fh: number): MemoryDirectory {
+    const directory = this.#directories.get(fh);
+    if (directory === undefined) throw new FsError('EBADF', `no handle ${fh}`);
+    return directory;
   }
 
   #entry(node: MemoryNode): Entry {
@@ -408,82 +338,5 @@ export class MemoryFileSystem implements FileSystem {
     this.#files.set(fh, { node, flags });
     node.openHandles += 1;
     return { fh, ...this.#opened };
-  }
-
-  #checkFree(parent: MemoryNode, name: string): void {
-    if (parent.children.has(name)) throw new FsError('EEXIST');
-    if (Buffer.byteLength(name) > NAME_MAX) throw new FsError('ENAMETOOLONG');
-    if (parent.nlink === 0) throw new FsError('ENOENT');
-  }
-
-  #make(parentId: number, name: string, mode: number, ctx: RequestContext): MemoryNode {
-    const parent = this.#directory(parentId);
-    this.#checkFree(parent, name);
-    const node = new MemoryNode((this.#lastId += 1), mode, ctx.uid, ctx.gid);
-    this.#nodes.set(node.id, node);
-    if (node.isDirectory) {
-      node.parent = parent;
-      parent.nlink += 1;
-    }
-    this.#attach(parent, name, node);
-    return node;
-  }
-
-  #attach(parent: MemoryNode, name: string, node: MemoryNode): void {
-    parent.children.set(name, node);
-    parent.cookies.set(name, (this.#lastCookie += 1));
-    if (node.isDirectory) node.parent = parent;
-    parent.touch();
-  }
-
-  #detach(parent: MemoryNode, name: string): void {
-    const node = parent.children.get(name)!;
-    parent.children.delete(name);
-    parent.cookies.delete(name);
-    parent.touch();
-    if (node.isDirectory) {
-      parent.nlink -= 1;
-      node.nlink = 0;
-    } else {
-      node.nlink -= 1;
-    }
-    node.ctime = now();
-    this.#dropIfDead(node);
-  }
-
-  #checkReplace(node: MemoryNode, target: MemoryNode): void {
-    if (node.isDirectory && !target.isDirectory) throw new FsError('ENOTDIR');
-    if (!node.isDirectory && target.isDirectory) throw new FsError('EISDIR');
-    if (target.children.size > 0) throw new FsError('ENOTEMPTY');
-  }
-
-  #dropIfDead(node: MemoryNode): void {
-    if (node.nlink <= 0 && node.lookups === 0 && node.openHandles === 0)
-      this.#nodes.delete(node.id);
-  }
-
-  #list(
-    fh: number,
-    offset: number,
-    add: (entry: DirectoryEntry, node: MemoryNode) => boolean,
-  ): void {
-    const open = this.#directories.get(fh);
-    if (open === undefined) throw new FsError('EBADF');
-    const { node } = open;
-    if (offset === 0) {
-      open.snapshot = [
-        { name: '.', node, cookie: 1 },
-        { name: '..', node: node.parent ?? node, cookie: 2 },
-        ...[...node.children].map(([name, child]) => {
-          return { name, node: child, cookie: node.cookies.get(name)! };
-        }),
-      ];
-    }
-    for (const { name, node: child, cookie } of open.snapshot) {
-      if (cookie <= offset) continue;
-      if (cookie > 2 && node.children.get(name) !== child) continue;
-      const entry = { name, offset: cookie, type: child.mode & S_IFMT, ino: child.id };
-      if (!add(entry, child)) return;
-    }
   }
 }
