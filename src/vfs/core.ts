@@ -8,7 +8,7 @@ import type { Listing, Resource, ServerProfile, WebDavClient } from '../webdav/t
 import { sameTag, versionOf } from './reader/versions.js';
 import { isUploadName } from '../webdav/hidden-names.js';
 import type { OwnerOptions } from './attributes.js';
-import { attributesOf, typeOf } from './attributes.js';
+import { attributesOf, nowTimespec, typeOf } from './attributes.js';
 import type { DataOptions, Uploader } from './content.js';
 import { isNotFound } from './errno.js';
 import type { Attributes, Awaitable, Entry, Invalidator, RequestContext } from './filesystem.js';
@@ -342,7 +342,16 @@ export class Core {
   /** A name was made, replaced or removed by us. */
   recordOwn(parent: Node, name: string, resource: Resource | undefined): void {
     this.noteChange(parent, name);
+    this.#touch(parent);
     this.cache.put(parent.id, name, resource, this.now());
+  }
+
+  /** The peer has set the folder's time by now; programs that restore it (rsync, tar) look at it first. */
+  #touch(directory: Node): void {
+    const { resource } = directory;
+    // A time that was stored as a property stays what it is.
+    if (resource.posix?.mtime !== undefined && this.client.knownProfile?.livePosix !== true) return;
+    directory.resource = { ...resource, mtime: nowTimespec() };
   }
 
   /** We changed something and don't know exactly what the peer has now. */
