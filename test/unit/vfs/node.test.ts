@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Node} from '../../../src/vfs/node.js';
+import type { Node } from '../../../src/vfs/node.js';
 import { NodeTable } from '../../../src/vfs/node.js';
 import { FileData } from '../../../src/vfs/file-data.js';
 import { fileResource, folderResource } from './resources.js';
