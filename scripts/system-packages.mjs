@@ -5,7 +5,7 @@
  * With --missing it prints their names alone, one line, and exits with 0.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
 const isRoot = process.getuid() === 0;
@@ -26,6 +26,19 @@ const succeeds =
     spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
 const file = (name) => () => existsSync(name);
+
+/** The guest that opens a true virtio port, under software emulation. */
+const GUEST = [
+  ['qemu-system-x86', inPath('qemu-system-x86_64'), ['test'], 'a guest with a virtio port'],
+  ['busybox-static', succeeds('busybox', 'true'), ['test'], 'programs of that guest'],
+  ['cpio', inPath('cpio'), ['test'], 'packs the files of that guest'],
+  [
+    'linux-image-cloud-amd64',
+    () => readdirSync('/boot').some((name) => /^vmlinuz-.*-cloud-amd64$/.test(name)),
+    ['test'],
+    'kernel of that guest',
+  ],
+];
 
 /** [Debian package, how to see that it is there, for which jobs, what for] */
 const PACKAGES = [
@@ -76,6 +89,7 @@ const PACKAGES = [
     ['test'],
     'the SPICE client of the tests',
   ],
+  ...(process.arch === 'x64' ? GUEST : []),
 ];
 
 const [job, option] = process.argv.slice(2);
