@@ -29,14 +29,14 @@ attempt('rename', lambda: os.rename(folder + '/file', folder + '/moved'))
 `;
 
 for (const kind of selectedPeers()) {
-  test(`a silent peer: operations end by timeout=2 [${kind}]`, { timeout: 90_000 }, async (t) => {
+  test(`a silent peer: operations end by timeout=1 [${kind}]`, { timeout: 90_000 }, async (t) => {
     const peer = await startPeer(kind);
     const relay = await startRelay(peer.channel);
     writeFileSync(`${peer.dir}/file`, 'x'.repeat(100_000));
     await bash('mkdir "$1/folder"', [peer.dir]);
     await peer.adopt();
     // Nothing is known any more: each operation has to ask.
-    const options = ['timeout=2', 'attr_timeout=0'];
+    const options = ['timeout=1', 'attr_timeout=0'];
     const mount = await mountDavport({ channel: relay.channel, options });
     try {
       await bash('ls -R "$1"', [mount.dir]);
@@ -46,7 +46,7 @@ for (const kind of selectedPeers()) {
       for (const line of stdout.trim().split('\n')) {
         const [operation, how, seconds] = line.split(' ');
         assert.match(how!, /^(ok|EIO|ETIMEDOUT)$/, line);
-        assert.ok(Number(seconds) < 7, `${operation}: ${seconds} s`);
+        assert.ok(Number(seconds) < 5, `${operation}: ${seconds} s`);
       }
       assert.match(stdout, /^stat (EIO|ETIMEDOUT)/m);
       relay.thaw();
