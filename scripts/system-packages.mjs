@@ -27,8 +27,20 @@ const succeeds =
 
 const file = (name) => () => existsSync(name);
 
-/** The guest that opens a true virtio port, under software emulation. */
-const GUEST = [
+/** For x86-64 alone: the guest that opens a true virtio port, under software emulation, and the compiler for the other architecture. */
+const ON_X64 = [
+  [
+    'gcc-aarch64-linux-gnu',
+    inPath('aarch64-linux-gnu-gcc'),
+    ['test'],
+    'builds the native part for arm64',
+  ],
+  [
+    'libc6-dev-arm64-cross',
+    file('/usr/aarch64-linux-gnu/include/stdio.h'),
+    ['test'],
+    'builds the native part for arm64',
+  ],
   ['qemu-system-x86', inPath('qemu-system-x86_64'), ['test'], 'a guest with a virtio port'],
   ['busybox-static', succeeds('busybox', 'true'), ['test'], 'programs of that guest'],
   ['cpio', inPath('cpio'), ['test'], 'packs the files of that guest'],
@@ -60,6 +72,7 @@ const PACKAGES = [
   ['valgrind', inPath('valgrind'), ['test'], 'checks the native part'],
   ['litmus', inPath('litmus'), ['test'], 'WebDAV conformance of the share'],
   ['cadaver', inPath('cadaver'), ['test'], 'a foreign WebDAV client'],
+  ['rclone', inPath('rclone'), ['test'], 'a foreign WebDAV client'],
   ['chezdav', inPath('chezdav'), ['test'], 'the server of SPICE clients (phodav)'],
   ['apache2', inPath('apache2'), ['test'], 'a foreign WebDAV server'],
   ['apache2-utils', inPath('htdigest'), ['test'], 'credentials for Apache'],
@@ -89,7 +102,7 @@ const PACKAGES = [
     ['test'],
     'the SPICE client of the tests',
   ],
-  ...(process.arch === 'x64' ? GUEST : []),
+  ...(process.arch === 'x64' ? ON_X64 : []),
 ];
 
 const [job, option] = process.argv.slice(2);
