@@ -46,7 +46,8 @@ function cleanUpNow(): void {
 
 process.once('exit', cleanUpNow);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => {
+  // Not `once`: the runner passes on what its process group got as well, and the second must not end the clean-up.
+  process.on(signal, () => {
     process.exit(128 + 15);
   });
 }
