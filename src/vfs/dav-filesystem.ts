@@ -99,7 +99,7 @@ class Implementation implements DavFileSystem {
     this.#renames = new Renames(this.#core, this.#uploads, this.#contents, this.#names);
     this.#metadata = new Metadata(this.#core, this.#opening);
     this.#directories = new Directories(this.#core);
-    this.#xattrs = new Xattrs(this.#core);
+    this.#xattrs = new Xattrs(this.#core, this.#uploads);
   }
 
   // ---- names

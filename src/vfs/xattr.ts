@@ -8,6 +8,7 @@ import type { Core } from './core.js';
 import type { RequestContext } from './filesystem.js';
 import { FsError } from './filesystem.js';
 import type { Node } from './node.js';
+import type { Uploads } from './uploads.js';
 
 const USER_PREFIX = 'user.';
 const NAME_PREFIX = 'x-';
@@ -18,13 +19,16 @@ const VALUE_MAX_BYTES = 65536;
 
 export class Xattrs {
   readonly #core: Core;
+  readonly #uploads: Uploads;
 
-  constructor(core: Core) {
+  constructor(core: Core, uploads: Uploads) {
     this.#core = core;
+    this.#uploads = uploads;
   }
 
   async get(node: Node, name: string, ctx: RequestContext): Promise<Uint8Array> {
     const property = await this.#property(node, name, 'ENODATA', ctx);
+    if (node.data?.created === true) throw new FsError('ENODATA');
     const values = await this.#core.client.properties(node.path, [property], {
       signal: ctx.signal,
     });
@@ -43,6 +47,8 @@ export class Xattrs {
     this.#core.access.check();
     if (value.length > VALUE_MAX_BYTES) throw new FsError('E2BIG');
     const property = await this.#property(node, name, 'EOPNOTSUPP', ctx);
+    // A property needs something at the peer to belong to.
+    await this.#uploads.upload(node, ctx.signal);
     if ((flags & (XATTR_CREATE | XATTR_REPLACE)) !== 0) {
       const exists = await this.#exists(node, property, ctx);
       if (exists && (flags & XATTR_CREATE) !== 0) throw new FsError('EEXIST');
@@ -55,7 +61,7 @@ export class Xattrs {
   }
 
   async list(node: Node, ctx: RequestContext): Promise<string[]> {
-    if (node.isLocal || !(await this.#core.profile(ctx.signal)).deadProperties) return [];
+    if (node.unlinked || node.data?.created === true || !(await this.#core.profile(ctx.signal)).deadProperties) return [];
     const names = await this.#core.client.propertyNames(node.path, { signal: ctx.signal });
     return names
       .filter(({ ns, name }) => ns === XATTR_NS && name.startsWith(NAME_PREFIX))
