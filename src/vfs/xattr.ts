@@ -61,7 +61,12 @@ export class Xattrs {
   }
 
   async list(node: Node, ctx: RequestContext): Promise<string[]> {
-    if (node.unlinked || node.data?.created === true || !(await this.#core.profile(ctx.signal)).deadProperties) return [];
+    if (
+      node.unlinked ||
+      node.data?.created === true ||
+      !(await this.#core.profile(ctx.signal)).deadProperties
+    )
+      return [];
     const names = await this.#core.client.propertyNames(node.path, { signal: ctx.signal });
     return names
       .filter(({ ns, name }) => ns === XATTR_NS && name.startsWith(NAME_PREFIX))
