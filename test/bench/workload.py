@@ -53,7 +53,8 @@ def walk(folder):
 
 
 def create(folder):
-    os.mkdir(f'{folder}/small')
+    # On the null file system every name is there already.
+    os.makedirs(f'{folder}/small', exist_ok=True)
     for index in range(1000):
         with open(f'{folder}/small/file-{index}', 'wb', buffering=0) as file:
             file.write(b'x' * 1000)

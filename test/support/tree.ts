@@ -14,7 +14,9 @@ export function makeTree(random: SeededRandom, files: number, folders: number): 
   mkdirSync(root);
   const directories = [root];
   while (directories.length <= folders) {
-    const parent = directories[random.between(0, directories.length)]!;
+    // folder-1 and folder-2 are at the top, where tests find them.
+    const parent =
+      directories[directories.length <= 2 ? 0 : random.between(0, directories.length)]!;
     const directory = join(parent, `folder-${directories.length}`);
     mkdirSync(directory);
     directories.push(directory);
