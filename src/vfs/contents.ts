@@ -9,9 +9,9 @@ import { isNotFound } from './errno.js';
 import { Handle, type FileData } from './file-data.js';
 import type { Awaitable, RequestContext } from './filesystem.js';
 import { FsError } from './filesystem.js';
-import type { Handles } from './handles.js';
+import { changedSinceOpen, type Handles } from './handles.js';
 import type { Node } from './node.js';
-import { isWriter, O_APPEND } from './open-flags.js';
+import { changes, isWriter, O_APPEND, O_RDONLY } from './open-flags.js';
 import { openContent } from './reader/open-content.js';
 import { sameVersion } from './reader/versions.js';
 import { createStaging } from './staging.js';
@@ -39,11 +39,10 @@ export class Contents {
   ): Awaitable<readonly Uint8Array[]> {
     const handle = this.#handles.get(fh);
     const data = node.data!;
-    if (handle.epoch === data.epoch && data.staging !== undefined)
-      return data.staging.read(offset, length);
+    if (data.staging !== undefined) return data.staging.read(offset, length);
     const { reader } = handle;
     if (reader !== undefined) return reader.read(offset, length, ctx.signal);
-    if (offset >= node.resource.size && handle.epoch === data.epoch) return [];
+    if (offset >= node.resource.size) return [];
     return this.#readerOf(node, data, handle, ctx.signal).then((opened) =>
       opened === undefined
         ? data.staging!.read(offset, length)
@@ -58,18 +57,18 @@ export class Contents {
     handle: Handle,
     signal: AbortSignal,
   ): Promise<ContentReader | undefined> {
-    if (handle.epoch !== data.epoch || data.expect === 'absent') throw new FsError('ESTALE');
+    if (node.replaced || data.expect === 'absent') throw changedSinceOpen(node);
     if (data.reader === undefined) {
       const { expect } = data;
       const { reader, version } = await this.fetch(node, node.resource, signal);
-      if (data.staging !== undefined && handle.epoch === data.epoch) {
+      if (data.staging !== undefined) {
         reader.close();
         return undefined;
       }
-      if (handle.epoch !== data.epoch || !sameVersion(version, expect)) {
+      if (!sameVersion(version, expect)) {
         reader.close();
         node.resourceAt = -Infinity;
-        throw new FsError('ESTALE', `${node.path} was changed at the peer since it was opened`);
+        throw changedSinceOpen(node);
       }
       shareReader(data, reader);
     }
@@ -115,9 +114,7 @@ export class Contents {
   checkWritable(node: Node, data: FileData, handle: Handle): void {
     if (!isWriter(handle.flags)) throw new FsError('EBADF');
     if (data.lost !== undefined) throw data.lost;
-    if (handle.epoch !== data.epoch) {
-      throw new FsError('ESTALE', `${node.path} was changed at the peer since it was opened`);
-    }
+    if (node.replaced) throw changedSinceOpen(node);
   }
 
   #changed(node: Node, data: FileData): void {
@@ -140,17 +137,17 @@ export class Contents {
   }
 
   async #copyUp(node: Node, data: FileData, keep: number): Promise<StagingFile> {
-    const { expect, epoch } = data;
+    const { expect } = data;
     const size = expect === 'absent' ? 0 : expect.size;
     const staging = createStaging(this.#core.options);
     try {
       if (Math.min(size, keep) > 0) {
-        const handle = new Handle(node.id, 0, epoch, data.reader);
+        const handle = new Handle(node.id, O_RDONLY, data.reader);
         const reader = data.reader ?? (await this.#readerOf(node, data, handle, NEVER));
         if (reader === undefined) throw new FsError('EIO', 'two copies at once');
         await reader.copyTo(staging, Math.min(size, keep), NEVER);
       }
-      if (data.epoch !== epoch) throw new FsError('ESTALE');
+      if (node.replaced) throw changedSinceOpen(node);
     } catch (error) {
       await staging.close();
       throw error;
@@ -192,7 +189,7 @@ export class Contents {
 
   flush(node: Node, fh: number, ctx: RequestContext): Awaitable<void> {
     const handle = this.#handles.get(fh);
-    if (node.data?.dirty !== true || node.unlinked || !isWriter(handle.flags)) return undefined;
+    if (node.data?.dirty !== true || node.unlinked || !changes(handle.flags)) return undefined;
     return this.#uploads.upload(node, ctx.signal);
   }
 

@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { encodeName } from '../names.js';
 import type { Logger } from '../log.js';
 import type { Listing, Resource, ServerProfile, WebDavClient } from '../webdav/types.js';
-import { sameTag, versionOf } from './reader/versions.js';
+import { sameTag, sameVersion, versionOf } from './reader/versions.js';
 import { isUploadName } from '../webdav/hidden-names.js';
 import type { OwnerOptions } from './attributes.js';
 import { attributesOf, nowTimespec, typeOf } from './attributes.js';
@@ -181,7 +181,10 @@ export class Core {
       if (parent.changes.last(name) !== before) continue;
       const at = this.now();
       this.cache.put(parent.id, name, resource, at);
-      return resource === undefined ? null : this.adopt(parent, name, resource, at);
+      if (resource !== undefined) return this.adopt(parent, name, resource, at);
+      if (live !== undefined && live.data !== undefined && live.gate === undefined)
+        this.replace(live);
+      return null;
     }
   }
 
@@ -286,15 +289,26 @@ export class Core {
   adopt(parent: Node, name: string, resource: Resource, at: number): Node {
     const live = parent.children.get(name);
     if (live !== undefined && !live.isLocal) {
-      if (typeOf(live.resource) === typeOf(resource)) {
-        if (at >= live.resourceAt) this.update(live, resource, at);
+      // A change of ours is on its way: what the peer tells now may be of before or after it.
+      if (live.gate !== undefined || at < live.resourceAt) return live;
+      if (typeOf(live.resource) === typeOf(resource) && !isOtherVersion(live, resource)) {
+        this.update(live, resource, at);
         return live;
       }
-      this.nodes.detach(live);
+      this.replace(live);
     } else if (live !== undefined) {
       return live;
     }
     return this.nodes.create(parent, name, resource, at);
+  }
+
+  /**
+   * The peer has something else under the name. Whoever has this one open keeps it, as one keeps a file that was replaced by rename:
+   * reads are of the version that was opened or fail with ESTALE, and its size doesn't change under them.
+   */
+  replace(node: Node): void {
+    node.replaced = true;
+    this.nodes.detach(node);
   }
 
   /** New attributes from the peer. */
@@ -320,15 +334,11 @@ export class Core {
   async sameContent(node: Node, told: Resource | undefined, signal: AbortSignal): Promise<void> {
     const { parent, name, data, pagesEtag, writtenMtime } = node;
     const former = node.resource;
-    if (told !== undefined && parent !== undefined) {
-      node.resource = { ...told, name };
-      node.resourceAt = this.now();
-      this.recordOwn(parent, name, node.resource);
-    } else {
-      if (parent !== undefined) this.noteChange(parent, name);
-      await this.revalidate(node, signal, true);
-    }
-    const { resource } = node;
+    if (parent !== undefined) this.noteChange(parent, name);
+    const resource = told ?? (await this.client.stat(node.path, { signal }));
+    node.resource = { ...resource, name };
+    node.resourceAt = this.now();
+    if (parent !== undefined) this.cache.put(parent.id, name, node.resource, node.resourceAt);
     if (resource.size !== former.size || node.data !== data) return;
     const same = (etag: string | undefined): boolean => sameTag(etag, former.etag);
     if (pagesEtag !== undefined && same(pagesEtag)) node.pagesEtag = resource.etag;
@@ -389,6 +399,12 @@ export class Core {
       MISSES_BEFORE_LISTING + this.cache.knownSize(directory.id) / ENTRIES_PER_MISS
     );
   }
+}
+
+/** REQUIRES: not local. */
+function isOtherVersion({ data }: Node, resource: Resource): boolean {
+  if (data === undefined || data.handles === 0 || data.expect === 'absent') return false;
+  return !sameVersion(data.expect, versionOf(resource));
 }
 
 /** Aborts never: for what goes on after its caller has left. */

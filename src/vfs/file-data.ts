@@ -1,5 +1,5 @@
 /**
- * The content of a node while it is in use: who has it open, which version is read, what is staged and not yet at the peer.
+ * The content of a node while it is in use, of one version of the peer: who has it open, which version is read, what is staged and not yet at the peer.
  *
  *     clean ──write, truncate, create──► dirty ──upload──► clean        (an upload that can't reach the peer leaves it dirty)
  *                                          └──refused or in conflict──► lost (told to the writer; conflicts are kept as a copy)
@@ -13,8 +13,6 @@ export class FileData {
   handles = 0;
   /** Reads the version of the last open; shared by the handles of that version. */
   reader: ContentReader | undefined;
-  /** Readers of former versions that open handles still hold. */
-  readonly formerReaders: ContentReader[] = [];
   /** Holds the whole content once something was written; all handles then read it. */
   staging: StagingFile | undefined;
   /** Copy-up on the way. */
@@ -29,8 +27,6 @@ export class FileData {
   pendingMtime: Timespec | undefined;
   pendingMode: number | undefined;
   upload: Promise<void> | undefined;
-  /** Counts versions of the peer: a handle of a former epoch must not read staged bytes of this one. */
-  epoch = 0;
   /** A conflict was told; the handles that wrote may only be closed. */
   lost: FsError | undefined;
 
@@ -46,13 +42,11 @@ export class FileData {
 export class Handle {
   readonly nodeId: number;
   readonly flags: number;
-  readonly epoch: number;
   reader: ContentReader | undefined;
 
-  constructor(nodeId: number, flags: number, epoch: number, reader: ContentReader | undefined) {
+  constructor(nodeId: number, flags: number, reader: ContentReader | undefined) {
     this.nodeId = nodeId;
     this.flags = flags;
-    this.epoch = epoch;
     this.reader = reader;
   }
 }

@@ -21,30 +21,17 @@ export class Handles {
     this.#uploads = uploads;
   }
 
-  /** INVARIANT: a clean FileData describes one version; another one begins a new epoch. */
+  /** INVARIANT: the data of a node is of one version; where the peer has another, the node is replaced (Core.replace). */
   dataOf(node: Node, version: FileVersion): FileData {
-    const { data } = node;
-    if (data === undefined) return (node.data = new FileData(version));
-    if (
-      data.dirty ||
-      (data.expect !== 'absent' && sameVersion(data.expect, version) && data.lost === undefined)
-    ) {
-      return data;
-    }
-    data.epoch += 1;
-    data.expect = version;
-    data.lost = undefined;
-    data.mtime = undefined;
-    if (data.reader !== undefined) data.formerReaders.push(data.reader);
-    data.reader = undefined;
-    void data.staging?.close();
-    data.staging = undefined;
-    return data;
+    if (node.replaced) throw changedSinceOpen(node);
+    const data = (node.data ??= new FileData(version));
+    if (data.dirty || (data.expect !== 'absent' && sameVersion(data.expect, version))) return data;
+    throw changedSinceOpen(node);
   }
 
   add(node: Node, data: FileData, flags: number, reader: ContentReader | undefined): OpenAnswer {
     const fh = this.#nextFh++;
-    this.#byFh.set(fh, new Handle(node.id, flags, data.epoch, reader));
+    this.#byFh.set(fh, new Handle(node.id, flags, reader));
     data.handles += 1;
     const etag = data.expect === 'absent' ? undefined : data.expect.etag;
     const keepCache = data.dirty || (node.pagesEtag !== undefined && sameTag(node.pagesEtag, etag));
@@ -84,4 +71,9 @@ export class Handles {
     disposeData(data);
     this.#core.nodes.dropIfUnused(node);
   }
+}
+
+/** The kernel then looks the name up again, and opens what it finds. */
+export function changedSinceOpen(node: Node): FsError {
+  return new FsError('ESTALE', `${node.path} was changed at the peer since it was opened`);
 }

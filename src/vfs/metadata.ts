@@ -21,6 +21,7 @@ import type {
   StatfsAnswer,
 } from './filesystem.js';
 import { FsError } from './filesystem.js';
+import { gated } from './gate.js';
 import type { Node } from './node.js';
 import type { Opening } from './opening.js';
 import { sameTag } from './reader/versions.js';
@@ -86,7 +87,8 @@ export class Metadata {
       return;
     }
     if (mode === undefined && mtime === undefined) return;
-    await this.#store(node, mode, mtime === 'now' ? nowTimespec() : mtime, profile, ctx.signal);
+    const time = mtime === 'now' ? nowTimespec() : mtime;
+    await gated(node, () => this.#store(node, mode, time, profile, ctx.signal));
   }
 
   #storableTime(mtime: Timespec, profile: ServerProfile): Timespec {

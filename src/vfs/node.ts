@@ -26,6 +26,8 @@ export class Node {
   unlinked = false;
   /** Resolves when the removal or rename of this node that is on the way is over. */
   gate: Promise<void> | undefined;
+  /** The peer has another version, or nothing, under the name; this node lives on for the handles of the version that was opened. */
+  replaced = false;
   /** Own changes of names below (directories): an answer that was asked for before one of them doesn't tell of that name. */
   readonly changes = new ChangeLog();
   /** Attributes missed below since the last listing (directories): decides when one listing beats many single requests. */

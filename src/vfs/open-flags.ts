@@ -8,6 +8,11 @@ export const O_EXCL = 0o200;
 export const O_TRUNC = 0o1000;
 export const O_APPEND = 0o2000;
 
+/** Linux truncates with O_RDONLY | O_TRUNC too. */
+export function changes(flags: number): boolean {
+  return isWriter(flags) || (flags & O_TRUNC) !== 0;
+}
+
 export function isWriter(flags: number): boolean {
   return (flags & O_ACCMODE) !== O_RDONLY;
 }

@@ -11,7 +11,7 @@ import type { Awaitable, CreateAnswer, OpenAnswer, RequestContext } from './file
 import { FsError } from './filesystem.js';
 import type { Handles } from './handles.js';
 import type { Node } from './node.js';
-import { isWriter, O_EXCL, O_TRUNC, O_WRONLY } from './open-flags.js';
+import { changes, O_EXCL, O_TRUNC, O_WRONLY } from './open-flags.js';
 import { sameVersion, versionOf } from './reader/versions.js';
 import { createStaging } from './staging.js';
 import type { Uploads } from './uploads.js';
@@ -41,7 +41,7 @@ export class Opening {
     if (type === S_IFLNK) throw new FsError('EINVAL', 'a symbolic link is read with readlink');
     if (type !== S_IFREG)
       throw new FsError('ENXIO', `${node.path}: neither a file nor a folder at the peer`);
-    if (isWriter(flags)) this.#core.access.check();
+    if (changes(flags)) this.#core.access.check();
     if (node.isLocal || node.unlinked) return this.#openLocal(node, flags);
     return this.#openRemote(node, flags, ctx);
   }
@@ -51,16 +51,16 @@ export class Opening {
     const { data } = node;
     if (data?.staging === undefined) throw new FsError('ESTALE', 'the file was removed');
     const answer = this.#handles.add(node, data, flags, undefined);
-    if (!isWriter(flags) || (flags & O_TRUNC) === 0) return answer;
+    if ((flags & O_TRUNC) === 0) return answer;
     return chain(this.#contents.truncate(node, data, 0), () => answer);
   }
 
   async #openRemote(node: Node, flags: number, ctx: RequestContext): Promise<OpenAnswer> {
     const { signal } = ctx;
-    if (isWriter(flags)) await this.#core.access.ensure(await this.#core.profile(signal));
-    const truncate = isWriter(flags) && (flags & O_TRUNC) !== 0;
+    if (changes(flags)) await this.#core.access.ensure(await this.#core.profile(signal));
+    const truncate = (flags & O_TRUNC) !== 0;
     const inUse = node.data?.staging !== undefined || node.data?.reader !== undefined;
-    if (!isWriter(flags) && !inUse && node.pagesEtag === undefined && node.resource.size > 0) {
+    if (!changes(flags) && !inUse && node.pagesEtag === undefined && node.resource.size > 0) {
       return this.#openAndFetch(node, flags, signal);
     }
     if (node.resourceAt < this.#core.now() - SAME_CALL_MS)

@@ -263,6 +263,8 @@ export class Uploads {
   #lose(node: Node, data: FileData, error: FsError): void {
     data.lost = error;
     this.dropWritten(node);
+    // What the peer has under the name is another file; whoever has this one open keeps it.
+    this.#core.replace(node);
   }
 }
 
@@ -276,7 +278,6 @@ function gateOf(node: Node): Promise<void> | undefined {
 /** Closes what a node's content held. */
 export function disposeData(data: FileData): void {
   data.reader?.close();
-  for (const reader of data.formerReaders) reader.close();
   data.reader = undefined;
   void data.staging?.close();
   data.staging = undefined;

@@ -7,6 +7,7 @@ import { XATTR_NS } from '../webdav/types.js';
 import type { Core } from './core.js';
 import type { RequestContext } from './filesystem.js';
 import { FsError } from './filesystem.js';
+import { gated } from './gate.js';
 import type { Node } from './node.js';
 import type { Uploads } from './uploads.js';
 
@@ -109,9 +110,10 @@ export class Xattrs {
     change: { ns: string; name: string; value: string | undefined },
     ctx: RequestContext,
   ): Promise<void> {
-    await this.#core.client.proppatch(node.path, [change], { signal: ctx.signal });
-    // Where the ETag counts the inode's change time, it is another now.
-    node.resourceAt = -Infinity;
+    await gated(node, async () => {
+      const told = await this.#core.client.proppatch(node.path, [change], { signal: ctx.signal });
+      await this.#core.sameContent(node, told, ctx.signal);
+    });
   }
 }
 
