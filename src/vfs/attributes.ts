@@ -83,7 +83,7 @@ export function attributesOf(
     rdev: 0,
     blksize: PREFERRED_BLOCK,
     blocks: directory ? 0 : Math.ceil(size / BLOCK),
-    atime: mtime,
+    atime: node.atime ?? mtime,
     mtime,
     ctime: mtime,
   };

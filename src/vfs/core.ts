@@ -235,8 +235,14 @@ export class Core {
   async #list(directory: Node, signal: AbortSignal): Promise<ReadonlyMap<string, Resource>> {
     await this.profile(signal);
     const before = this.#sequence;
+    const selfBefore = directory.parent?.changes.last(directory.name);
     const answer = await this.client.list(directory.path, { signal });
     const members = new Map(answer.members.map((member) => [member.name, member]));
+    const selfChanged = selfBefore !== directory.parent?.changes.last(directory.name);
+    if (answer.self?.kind === 'collection' && !selfChanged && directory.gate === undefined) {
+      directory.resource = answer.self;
+      directory.resourceAt = this.now();
+    }
     if (this.#mergeOwn(directory, members, before)) this.#remember(directory, answer, members);
     return members;
   }
@@ -273,10 +279,6 @@ export class Core {
   #remember(directory: Node, answer: Listing, members: Map<string, Resource>): void {
     const at = this.now();
     directory.misses = 0;
-    if (answer.self?.kind === 'collection') {
-      directory.resource = answer.self;
-      directory.resourceAt = at;
-    }
     this.cache.putListing(directory.id, members, at);
     this.#sweep(directory, answer.uploads);
     for (const [name, child] of directory.children) {

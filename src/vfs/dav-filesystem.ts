@@ -24,6 +24,7 @@ import { keepContent, type KeptFile } from './keep-content.js';
 import { Handles } from './handles.js';
 import { Metadata } from './metadata.js';
 import { Names } from './names.js';
+import type { Node } from './node.js';
 import { Opening } from './opening.js';
 import { Renames } from './rename.js';
 import { createUploader } from './uploader.js';
@@ -121,8 +122,14 @@ class Implementation implements DavFileSystem {
     return this.#change(this.#names.mknod(this.#core.directory(parent), name, mode, ctx));
   }
 
-  mkdir(parent: number, name: string, _mode: number, ctx: RequestContext): Awaitable<Entry> {
-    return this.#change(this.#names.mkdir(this.#core.directory(parent), name, ctx));
+  mkdir(parent: number, name: string, mode: number, ctx: RequestContext): Awaitable<Entry> {
+    return this.#change(this.#mkdir(this.#core.directory(parent), name, mode, ctx));
+  }
+
+  async #mkdir(parent: Node, name: string, mode: number, ctx: RequestContext): Promise<Entry> {
+    const node = await this.#names.mkdir(parent, name, ctx);
+    await this.#metadata.setNewMode(node, mode, ctx);
+    return this.#core.entry(node);
   }
 
   unlink(parent: number, name: string, ctx: RequestContext): Awaitable<void> {

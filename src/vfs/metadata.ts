@@ -57,10 +57,20 @@ export class Metadata {
       if (node.isDirectory) throw new FsError('EISDIR');
       await this.#opening.truncate(node, change.size, fh, ctx);
     }
+    if (change.atime !== undefined) {
+      node.atime = change.atime === 'now' ? nowTimespec() : change.atime;
+    }
     if (change.mode !== undefined || change.mtime !== undefined)
       await this.#setPosix(node, change, ctx);
     await this.#core.refresh(node, ctx.signal);
     return { attributes: this.#core.attributes(node), attrTimeoutMs: this.#core.timeLeftMs(node) };
+  }
+
+  /** The mode that mkdir(2) was given, where it isn't what folders have anyway. */
+  async setNewMode(node: Node, mode: number, ctx: RequestContext): Promise<void> {
+    const profile = await this.#core.profile(ctx.signal);
+    if (!profile.deadProperties && !profile.livePosix) return;
+    await this.#setPosix(node, { mode: mode & 0o7777 }, ctx);
   }
 
   /** Owners can't be said; setting the one that is shown changes nothing. */

@@ -43,7 +43,7 @@ export class Names {
     this.#opening = opening;
   }
 
-  async mkdir(parent: Node, name: string, ctx: RequestContext): Promise<Entry> {
+  async mkdir(parent: Node, name: string, ctx: RequestContext): Promise<Node> {
     this.#core.checkNewName(name);
     const path = `${parent.path}/${name}`;
     await this.#core.profile(ctx.signal);
@@ -66,7 +66,7 @@ export class Names {
     const node = this.#core.nodes.create(parent, name, resource, at);
     // We made it, so we know what is in it.
     this.#core.cache.putListing(node.id, new Map(), at);
-    return this.#core.entry(node);
+    return node;
   }
 
   async unlink(parent: Node, name: string, ctx: RequestContext): Promise<void> {

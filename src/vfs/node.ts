@@ -34,6 +34,8 @@ export class Node {
   misses = 0;
   /** What the writer saw as mtime, while the file is still the version that was written here. */
   writtenMtime: { readonly mtime: Timespec; readonly etag: string | undefined } | undefined;
+  /** What utimens said: reads don't change it, and no peer stores it. */
+  atime: Timespec | undefined;
   /** ETag of the version whose pages the kernel may have. */
   pagesEtag: string | undefined;
   /** Target of a symbolic link, with the ETag it was read from. */
