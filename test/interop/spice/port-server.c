@@ -22,7 +22,7 @@
 #include <spice/protocol.h>
 
 /* The server reads the device until its queue is full and does not ask again by itself. */
-#define WAKE_MS 5
+#define WAKE_MS 1
 
 /* ---- event loop for the server, on GLib ---- */
 
