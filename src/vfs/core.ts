@@ -11,7 +11,14 @@ import type { OwnerOptions } from './attributes.js';
 import { attributesOf, nowTimespec, typeOf } from './attributes.js';
 import type { DataOptions, Uploader } from './content.js';
 import { isNotFound } from './errno.js';
-import type { Attributes, Awaitable, Entry, Invalidator, RequestContext } from './filesystem.js';
+import type {
+  Attributes,
+  AttributesAnswer,
+  Awaitable,
+  Entry,
+  Invalidator,
+  RequestContext,
+} from './filesystem.js';
 import { FsError } from './filesystem.js';
 import { NameCache } from './name-cache.js';
 import { NodeTable, type Node } from './node.js';
@@ -107,6 +114,23 @@ export class Core {
     return attributesOf(node, this.options, this.client.knownProfile);
   }
 
+  /** Attributes that the kernel will remember. */
+  answer(node: Node): AttributesAnswer {
+    node.told = node.resource;
+    return { attributes: this.attributes(node), attrTimeoutMs: this.timeLeftMs(node) };
+  }
+
+  /**
+   * Before an open is answered: what the kernel remembers may be of an older version than the one that is opened, and it would end
+   * reads at the old size.
+   */
+  async tellKernel(node: Node): Promise<void> {
+    const { told, resource } = node;
+    if (told === undefined || sameVersion(versionOf(told), versionOf(resource))) return;
+    node.told = resource;
+    await this.invalidator?.inode(node.id, 0, 0);
+  }
+
   isFresh(node: Node): boolean {
     return node.isLocal || node.unlinked || node.resourceAt > this.now() - this.options.attrTtlMs;
   }
@@ -123,13 +147,8 @@ export class Core {
   /** Counts one kernel reference. */
   entry(node: Node): Entry {
     node.lookups += 1;
-    const left = this.timeLeftMs(node);
-    return {
-      nodeId: node.id,
-      attributes: this.attributes(node),
-      entryTimeoutMs: left,
-      attrTimeoutMs: left,
-    };
+    const answer = this.answer(node);
+    return { nodeId: node.id, ...answer, entryTimeoutMs: answer.attrTimeoutMs };
   }
 
   noEntry(at: number): Entry {

@@ -172,10 +172,7 @@ class Implementation implements DavFileSystem {
     ctx: RequestContext,
   ): Awaitable<AttributesAnswer> {
     const node = this.#core.node(nodeId);
-    return chain(this.#core.refresh(node, ctx.signal), () => ({
-      attributes: this.#core.attributes(node),
-      attrTimeoutMs: this.#core.timeLeftMs(node),
-    }));
+    return chain(this.#core.refresh(node, ctx.signal), () => this.#core.answer(node));
   }
 
   setattr(

@@ -79,9 +79,11 @@ export class Directories {
           if (!add({ ...entry, type: typeOfMember(member), ino: 1 }, none)) return;
           continue;
         }
+        const { told: before } = child;
         const lookup = this.#core.entry(child);
         const told = { ...entry, type: typeOf(child.resource), ino: child.ino };
         if (!add(told, lookup)) {
+          child.told = before;
           this.#core.nodes.forget(child.id, 1);
           return;
         }

@@ -23,7 +23,7 @@ export class Handles {
 
   /** INVARIANT: the data of a node is of one version; where the peer has another, the node is replaced (Core.replace). */
   dataOf(node: Node, version: FileVersion): FileData {
-    if (node.replaced) throw changedSinceOpen(node);
+    if (node.replaced || (node.unlinked && node.data === undefined)) throw changedSinceOpen(node);
     const data = (node.data ??= new FileData(version));
     if (data.dirty || (data.expect !== 'absent' && sameVersion(data.expect, version))) return data;
     throw changedSinceOpen(node);

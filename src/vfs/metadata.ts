@@ -63,7 +63,7 @@ export class Metadata {
     if (change.mode !== undefined || change.mtime !== undefined)
       await this.#setPosix(node, change, ctx);
     await this.#core.refresh(node, ctx.signal);
-    return { attributes: this.#core.attributes(node), attrTimeoutMs: this.#core.timeLeftMs(node) };
+    return this.#core.answer(node);
   }
 
   /** The mode that mkdir(2) was given, where it isn't what folders have anyway. */

@@ -36,6 +36,8 @@ export class Node {
   writtenMtime: { readonly mtime: Timespec; readonly etag: string | undefined } | undefined;
   /** What utimens said: reads don't change it, and no peer stores it. */
   atime: Timespec | undefined;
+  /** What the kernel was told last: by its size it ends reads. */
+  told: Resource | undefined;
   /** ETag of the version whose pages the kernel may have. */
   pagesEtag: string | undefined;
   /** Target of a symbolic link, with the ETag it was read from. */

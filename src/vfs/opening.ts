@@ -9,7 +9,7 @@ import { chain, type Core } from './core.js';
 import { FileData } from './file-data.js';
 import type { Awaitable, CreateAnswer, OpenAnswer, RequestContext } from './filesystem.js';
 import { FsError } from './filesystem.js';
-import type { Handles } from './handles.js';
+import { changedSinceOpen, type Handles } from './handles.js';
 import type { Node } from './node.js';
 import { changes, O_EXCL, O_TRUNC, O_WRONLY } from './open-flags.js';
 import { sameVersion, versionOf } from './reader/versions.js';
@@ -57,6 +57,7 @@ export class Opening {
 
   async #openRemote(node: Node, flags: number, ctx: RequestContext): Promise<OpenAnswer> {
     const { signal } = ctx;
+    await this.#settled(node);
     if (changes(flags)) await this.#core.access.ensure(await this.#core.profile(signal));
     const truncate = (flags & O_TRUNC) !== 0;
     const inUse = node.data?.staging !== undefined || node.data?.reader !== undefined;
@@ -66,6 +67,7 @@ export class Opening {
     if (node.resourceAt < this.#core.now() - SAME_CALL_MS)
       await this.#core.revalidate(node, signal, true);
     if (node.isLocal) return this.#openLocal(node, flags);
+    await this.#core.tellKernel(node);
     const data = this.#handles.dataOf(node, versionOf(node.resource));
     const answer = this.#handles.add(node, data, flags, undefined);
     if (!truncate) return answer;
@@ -85,18 +87,30 @@ export class Opening {
       reader.close();
       return this.#openLocal(node, flags);
     }
-    await this.#adoptVersion(node, version, signal);
+    try {
+      await this.#adoptVersion(node, version, signal);
+    } catch (error) {
+      reader.close();
+      throw error;
+    }
     const data = this.#handles.dataOf(node, version);
     shareReader(data, reader);
     return this.#handles.add(node, data, flags, data.reader);
   }
 
-  /** The answer is newer than the attributes: the kernel must not bound reads by the old size. */
+  /** The GET's answer may be newer than the attributes. */
   async #adoptVersion(node: Node, version: FileVersion, signal: AbortSignal): Promise<void> {
-    if (sameVersion(version, versionOf(node.resource)) && version.size === node.resource.size)
-      return;
-    await this.#core.revalidate(node, signal, true);
-    await this.#core.invalidator?.inode(node.id, 0, 0);
+    if (!sameVersion(version, versionOf(node.resource)))
+      await this.#core.revalidate(node, signal, true);
+    await this.#settled(node);
+    if (!sameVersion(version, versionOf(node.resource))) throw changedSinceOpen(node);
+    await this.#core.tellKernel(node);
+  }
+
+  /** While the name is being replaced or removed nobody can say which file is opened by it. */
+  async #settled(node: Node): Promise<void> {
+    while (node.gate !== undefined) await node.gate;
+    if (node.unlinked) throw changedSinceOpen(node);
   }
 
   /** A file that is only here until its first flush. REQUIRES: the name is valid and was not there a moment ago. */

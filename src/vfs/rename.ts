@@ -74,7 +74,11 @@ export class Renames {
       }
       if (target !== null) await this.#makeWay(node, target, to, signal);
       try {
-        told = await this.#send(node, from, to, target !== null && !target.isDirectory, signal);
+        const overwrite = target !== null && !target.isDirectory;
+        const send = (): Promise<Resource | undefined> =>
+          this.#send(node, from, to, overwrite, signal);
+        // Nobody may open the target while it is not sure which file the name leads to.
+        told = await (target === null || target.unlinked ? send() : gated(target, send));
         break;
       } catch (error) {
         if (!isPreconditionFailed(error) || attempt === ATTEMPTS) throw error;
