@@ -39,7 +39,15 @@ export async function startDaemon(given: DaemonOptions): Promise<Daemon> {
   const as =
     given.uid === undefined
       ? []
-      : ['setpriv', `--reuid=${given.uid}`, `--regid=${given.uid}`, '--clear-groups'];
+      : [
+          'setpriv',
+          `--reuid=${given.uid}`,
+          `--regid=${given.uid}`,
+          '--clear-groups',
+          // The sources may lie where only root may look.
+          '--inh-caps=+dac_read_search',
+          '--ambient-caps=+dac_read_search',
+        ];
   const [command, ...rest] = [...as, ...node, ...args];
   const daemon = startBackground(command!, rest, {
     cwd: ROOT,
