@@ -1,5 +1,5 @@
 /** A process that serves a test file system on a folder of its own (test/support/serve-memory.ts), and how to end it. */
-import { mkdirSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -27,30 +27,33 @@ export interface Daemon {
   readonly process: Background;
 }
 
-const SERVE = fileURLToPath(new URL('../support/serve-memory.ts', import.meta.url));
+const SERVE = 'test/support/serve-memory.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The sources may lie where only root may look. */
+function readableCopy(): string {
+  const copy = makeTempDir('davport-copy-');
+  chmodSync(copy, 0o755);
+  for (const part of ['package.json', 'tsconfig.json', 'src', 'test', 'native', 'node_modules']) {
+    cpSync(join(ROOT, part), join(copy, part), { recursive: true, dereference: false });
+  }
+  return copy;
+}
 
 /** Starts it and waits until it is mounted. A failure carries what it printed. */
 export async function startDaemon(given: DaemonOptions): Promise<Daemon> {
   const dir = given.dir ?? join(makeTempDir('davport-fuse-'), 'mnt');
   if (given.dir === undefined) mkdirSync(dir);
-  const node = [process.execPath, '--import', 'tsx', SERVE];
+  const root = given.uid === undefined ? ROOT : readableCopy();
+  const node = [process.execPath, '--import', 'tsx', join(root, SERVE)];
   const args = [given.kind ?? 'memory', given.bridge, dir, given.options ?? ''];
   const as =
     given.uid === undefined
       ? []
-      : [
-          'setpriv',
-          `--reuid=${given.uid}`,
-          `--regid=${given.uid}`,
-          '--clear-groups',
-          // The sources may lie where only root may look.
-          '--inh-caps=+dac_read_search',
-          '--ambient-caps=+dac_read_search',
-        ];
+      : ['setpriv', `--reuid=${given.uid}`, `--regid=${given.uid}`, '--clear-groups'];
   const [command, ...rest] = [...as, ...node, ...args];
   const daemon = startBackground(command!, rest, {
-    cwd: ROOT,
+    cwd: root,
     ...(given.env === undefined ? {} : { env: given.env }),
   });
   onCleanup({ run: async () => abortMounts(dir), runSync: () => abortMounts(dir) });
