@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TEST = path.join(ROOT, 'test');
 
 /** One file that hangs must not hold the whole run. */
-const FILE_TIMEOUT_MS = 600_000;
+const FILE_TIMEOUT_MS = 1_200_000;
 /** More than two mounts or servers at once make the timings of a small machine meaningless. */
 const CONCURRENCY = 2;
 

@@ -21,6 +21,8 @@ import type { Uploads } from './uploads.js';
  * answer is younger than this.
  */
 const SAME_CALL_MS = 5;
+/** As above for O_EXCL. Longer, because the upload makes sure again: it replaces nothing, and fails with EEXIST. */
+const SAME_CREATE_MS = 50;
 
 export class Opening {
   readonly #core: Core;
@@ -142,7 +144,7 @@ export class Opening {
     if (!exclusive) return this.#core.child(parent, name, signal);
     const live = parent.children.get(name);
     if (live?.isLocal === true) return live;
-    const cached = this.#core.cache.find(parent.id, name, this.#core.now() - SAME_CALL_MS);
+    const cached = this.#core.cache.find(parent.id, name, this.#core.now() - SAME_CREATE_MS);
     if (cached !== undefined && cached.resource === undefined) return null;
     return this.#core.statChild(parent, name, signal);
   }

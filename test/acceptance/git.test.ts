@@ -43,11 +43,11 @@ test -z "$(git status --porcelain)"`;
 
 scenario(
   'git: clone, fsck, status, a commit of 1,000 files, gc',
-  { timeoutMs: 240_000 },
+  { timeoutMs: 450_000 },
   async ({ peer, mount, dir }) => {
     const source = join(makeTempDir('davport-git-'), 'source');
     await bash(MAKE_SOURCE, [source], { env });
-    await bash(WORK, [source, dir], { env, timeoutMs: 200_000 });
+    await bash(WORK, [source, dir], { env, timeoutMs: 400_000 });
     await bash('cd "$1/repo" && git fsck --full --strict', [peer.dir], { env });
     await mount.remount();
     const { stdout } = await bash(
