@@ -56,7 +56,8 @@ export async function startSpice(dir: string, readOnly = false): Promise<SpicePe
     if (kill) viewer.kill('SIGKILL');
     await viewer.stop();
     logs.push(viewer.log());
-    await waitUntil('end of the SPICE session', () => !existsSync(portSocket));
+    // The server gives a viewer that fell silent in the middle of a message 30 s.
+    await waitUntil('end of the SPICE session', () => !existsSync(portSocket), 60_000);
   };
   await startViewer();
   return {
