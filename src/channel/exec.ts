@@ -1,7 +1,7 @@
 import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { Readable, Writable } from 'node:stream';
+import { PassThrough, type Readable, type Writable } from 'node:stream';
 import type { Logger } from '../log.js';
 import type { ExecAddress } from './address.js';
 import { BackOff } from './back-off.js';
@@ -55,7 +55,8 @@ export class ExecChannel implements Channel {
     const child = await this.#start();
     this.#session = new StreamSession({
       address: this.address,
-      readable: child.stdout,
+      // Read from now on: Node throws away what a process that has ended left in a pipe that nobody reads yet.
+      readable: child.stdout.pipe(new PassThrough()),
       writable: child.stdin,
       sink,
       onEnd: () => {
