@@ -56,7 +56,7 @@ export async function startSpice(dir: string, readOnly = false): Promise<SpicePe
     if (kill) viewer.kill('SIGKILL');
     await viewer.stop();
     logs.push(viewer.log());
-    // The server gives a viewer that fell silent in the middle of a message 30 s.
+    // Under load the server was seen to take longer than ten seconds to notice.
     await waitUntil('end of the SPICE session', () => !existsSync(portSocket), 60_000);
   };
   await startViewer();
