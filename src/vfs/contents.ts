@@ -4,7 +4,8 @@
 import type { Resource } from '../webdav/types.js';
 import { nowTimespec } from './attributes.js';
 import type { ContentReader, FileVersion, StagingFile } from './content.js';
-import { chain, NEVER, type Core } from './core.js';
+import { chain, NEVER } from './awaitable.js';
+import type { Core } from './core.js';
 import { isNotFound } from './errno.js';
 import { Handle, type FileData } from './file-data.js';
 import type { Awaitable, RequestContext } from './filesystem.js';

@@ -3,7 +3,8 @@
  */
 import type { Logger } from '../log.js';
 import type { WebDavClient } from '../webdav/types.js';
-import { CORE_DEFAULTS, Core, NEVER, chain, isPromise, type CoreOptions } from './core.js';
+import { NEVER, chain, isPromise } from './awaitable.js';
+import { CORE_DEFAULTS, Core, type CoreOptions } from './core.js';
 import { Directories } from './directories.js';
 import { Contents } from './contents.js';
 import type {
@@ -108,9 +109,11 @@ class Implementation implements DavFileSystem {
   lookup(parent: number, name: string, ctx: RequestContext): Awaitable<Entry> {
     const directory = this.#core.directory(parent);
     this.#core.checkName(name);
-    return chain(this.#core.child(directory, name, ctx.signal), (node) => {
-      if (node !== null) return this.#core.entry(node);
-      return this.#core.noEntry(this.#core.cache.find(parent, name, -Infinity)?.at ?? -Infinity);
+    return chain(this.#core.lookups.child(directory, name, ctx.signal), (node) => {
+      if (node !== null) return this.#core.answers.entry(node);
+      return this.#core.answers.noEntry(
+        this.#core.cache.find(parent, name, -Infinity)?.at ?? -Infinity,
+      );
     });
   }
 
@@ -129,7 +132,7 @@ class Implementation implements DavFileSystem {
   async #mkdir(parent: Node, name: string, mode: number, ctx: RequestContext): Promise<Entry> {
     const node = await this.#names.mkdir(parent, name, ctx);
     await this.#metadata.setNewMode(node, mode, ctx);
-    return this.#core.entry(node);
+    return this.#core.answers.entry(node);
   }
 
   unlink(parent: number, name: string, ctx: RequestContext): Awaitable<void> {
@@ -172,7 +175,9 @@ class Implementation implements DavFileSystem {
     ctx: RequestContext,
   ): Awaitable<AttributesAnswer> {
     const node = this.#core.node(nodeId);
-    return chain(this.#core.refresh(node, ctx.signal), () => this.#core.answer(node));
+    return chain(this.#core.lookups.refresh(node, ctx.signal), () =>
+      this.#core.answers.answer(node),
+    );
   }
 
   setattr(
@@ -284,7 +289,7 @@ class Implementation implements DavFileSystem {
   lseek(nodeId: number, _fh: number, offset: number, whence: number): Awaitable<number> {
     const SEEK_DATA = 3;
     const SEEK_HOLE = 4;
-    const { size } = this.#core.attributes(this.#core.node(nodeId));
+    const { size } = this.#core.answers.attributes(this.#core.node(nodeId));
     if (offset < 0 || offset >= size) throw new FsError('ENXIO');
     if (whence === SEEK_DATA) return offset;
     if (whence === SEEK_HOLE) return size;

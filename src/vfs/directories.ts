@@ -3,7 +3,8 @@
  */
 import type { Resource } from '../webdav/types.js';
 import { S_IFDIR, typeOf } from './attributes.js';
-import { chain, type Core } from './core.js';
+import { chain } from './awaitable.js';
+import type { Core } from './core.js';
 import type { Awaitable, DirectoryEntry, Entry, OpenAnswer, RequestContext } from './filesystem.js';
 import { FsError } from './filesystem.js';
 import type { Node } from './node.js';
@@ -67,7 +68,7 @@ export class Directories {
     ctx: RequestContext,
   ): Awaitable<void> {
     return chain(this.#members(node, fh, offset, ctx.signal), ({ members, at }) => {
-      const none = this.#core.noEntry(-Infinity);
+      const none = this.#core.answers.noEntry(-Infinity);
       const from = this.#addDots(node, offset, (entry) => add(entry, none));
       if (from < 0) return;
       for (let i = from; i < members.length; i++) {
@@ -80,7 +81,7 @@ export class Directories {
           continue;
         }
         const { told: before } = child;
-        const lookup = this.#core.entry(child);
+        const lookup = this.#core.answers.entry(child);
         const told = { ...entry, type: typeOf(child.resource), ino: child.ino };
         if (!add(told, lookup)) {
           child.told = before;
@@ -110,7 +111,7 @@ export class Directories {
     if (handle === undefined) throw new FsError('EBADF');
     if (offset > 0 && handle.members !== undefined)
       return { members: handle.members, at: handle.at };
-    return chain(this.#core.listing(node, signal), (listing) => {
+    return chain(this.#core.listings.listing(node, signal), (listing) => {
       const members: Member[] = [];
       for (const [name, resource] of listing) members.push({ name, resource });
       for (const [name, child] of node.children) {

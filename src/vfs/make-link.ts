@@ -4,7 +4,7 @@ import { HttpError } from '../http/types.js';
 import { uploadName } from '../webdav/hidden-names.js';
 import { DAVPORT_NS, DavError, type Resource, type WebDavClient } from '../webdav/types.js';
 import { S_IFLNK, typeOf } from './attributes.js';
-import { NEVER } from './core.js';
+import { NEVER } from './awaitable.js';
 import { FsError } from './filesystem.js';
 
 /**

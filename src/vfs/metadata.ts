@@ -12,7 +12,8 @@ import type {
 } from '../webdav/types.js';
 import { APACHE_NS, DAVPORT_NS } from '../webdav/types.js';
 import { nowTimespec, permissionsOf, S_IFLNK, typeOf } from './attributes.js';
-import { chain, type Core } from './core.js';
+import { chain } from './awaitable.js';
+import type { Core } from './core.js';
 import type {
   AttributeChange,
   AttributesAnswer,
@@ -62,8 +63,8 @@ export class Metadata {
     }
     if (change.mode !== undefined || change.mtime !== undefined)
       await this.#setPosix(node, change, ctx);
-    await this.#core.refresh(node, ctx.signal);
-    return this.#core.answer(node);
+    await this.#core.lookups.refresh(node, ctx.signal);
+    return this.#core.answers.answer(node);
   }
 
   /** The mode that mkdir(2) was given, where it isn't what folders have anyway. */
@@ -83,7 +84,7 @@ export class Metadata {
 
   async #setPosix(node: Node, change: AttributeChange, ctx: RequestContext): Promise<void> {
     const profile = await this.#core.profile(ctx.signal);
-    await this.#core.refresh(node, ctx.signal);
+    await this.#core.lookups.refresh(node, ctx.signal);
     const { data } = node;
     const mode = this.#newMode(node, change, profile);
     // The kernel sends mtime along with a change of size; the content's own change says that already.
@@ -211,9 +212,9 @@ export class Metadata {
   // ---- access, statfs
 
   access(node: Node, mask: number, ctx: RequestContext): Awaitable<void> {
-    return chain(this.#core.refresh(node, ctx.signal), () => {
+    return chain(this.#core.lookups.refresh(node, ctx.signal), () => {
       if ((mask & W_OK) !== 0) this.#core.access.check();
-      const { mode } = this.#core.attributes(node);
+      const { mode } = this.#core.answers.attributes(node);
       if ((mask & X_OK) !== 0 && !node.isDirectory && (mode & 0o111) === 0)
         throw new FsError('EACCES');
     });

@@ -7,7 +7,7 @@ import type { Resource } from '../webdav/types.js';
 import { DavError } from '../webdav/types.js';
 import { S_IFLNK, S_IFMT, S_IFREG, typeOf } from './attributes.js';
 import type { Core } from './core.js';
-import { NEVER } from './core.js';
+import { NEVER } from './awaitable.js';
 import { isNotFound } from './errno.js';
 import type { Contents } from './contents.js';
 import type { Entry, RequestContext } from './filesystem.js';
@@ -71,7 +71,7 @@ export class Names {
 
   async unlink(parent: Node, name: string, ctx: RequestContext): Promise<void> {
     this.#core.access.check();
-    const node = await this.#core.child(parent, name, ctx.signal);
+    const node = await this.#core.lookups.child(parent, name, ctx.signal);
     if (node === null) throw new FsError('ENOENT');
     if (node.isDirectory) throw new FsError('EISDIR');
     await gated(node, () => this.#unlink(parent, name, node, ctx.signal));
@@ -86,7 +86,7 @@ export class Names {
 
   async rmdir(parent: Node, name: string, ctx: RequestContext): Promise<void> {
     this.#core.access.check();
-    const node = await this.#core.child(parent, name, ctx.signal);
+    const node = await this.#core.lookups.child(parent, name, ctx.signal);
     if (node === null) throw new FsError('ENOENT');
     if (!node.isDirectory) throw new FsError('ENOTDIR');
     await this.checkEmpty(node, ctx.signal);
@@ -98,7 +98,7 @@ export class Names {
   async checkEmpty(directory: Node, signal: AbortSignal): Promise<void> {
     for (const child of directory.children.values())
       if (child.isLocal) throw new FsError('ENOTEMPTY');
-    const members = await this.#core.list(directory, signal);
+    const members = await this.#core.listings.list(directory, signal);
     if (members.size > 0) throw new FsError('ENOTEMPTY');
   }
 
@@ -128,7 +128,7 @@ export class Names {
     if (type !== S_IFREG && type !== 0) {
       throw new FsError('EPERM', 'WebDAV has files and folders only');
     }
-    if ((await this.#core.statChild(parent, name, ctx.signal)) !== null)
+    if ((await this.#core.lookups.statChild(parent, name, ctx.signal)) !== null)
       throw new FsError('EEXIST');
     const node = await this.#opening.newFile(parent, name, mode, ctx.signal);
     try {
@@ -139,7 +139,7 @@ export class Names {
     } finally {
       this.#handles.dispose(node);
     }
-    return this.#core.entry(node);
+    return this.#core.answers.entry(node);
   }
 
   /** A file whose content is the target, marked by the posix property; our own share makes a real link of it. */
@@ -151,7 +151,8 @@ export class Names {
     if (!profile.deadProperties && !profile.livePosix) {
       throw new FsError('EPERM', 'this server stores no properties, so no symbolic links');
     }
-    if ((await this.#core.child(parent, name, ctx.signal)) !== null) throw new FsError('EEXIST');
+    if ((await this.#core.lookups.child(parent, name, ctx.signal)) !== null)
+      throw new FsError('EEXIST');
     if (profile.livePosix) {
       const path = `${parent.path}/${name}`;
       const resource = await makeLink(this.#core.client, path, bytes, ctx.signal);
@@ -191,7 +192,7 @@ export class Names {
     this.#core.recordOwn(parent, name, resource);
     const node = this.#core.adopt(parent, name, resource, this.#core.now());
     node.linkTarget = { target, etag: resource.etag };
-    return this.#core.entry(node);
+    return this.#core.answers.entry(node);
   }
 
   async #isCollection(path: string): Promise<boolean> {

@@ -5,7 +5,8 @@ import type { Resource } from '../webdav/types.js';
 import { nowTimespec, S_IFLNK, S_IFREG, typeOf } from './attributes.js';
 import type { FileVersion } from './content.js';
 import { shareReader, type Contents } from './contents.js';
-import { chain, type Core } from './core.js';
+import { chain } from './awaitable.js';
+import type { Core } from './core.js';
 import { FileData } from './file-data.js';
 import type { Awaitable, CreateAnswer, OpenAnswer, RequestContext } from './filesystem.js';
 import { FsError } from './filesystem.js';
@@ -67,9 +68,9 @@ export class Opening {
       return this.#openAndFetch(node, flags, signal);
     }
     if (node.resourceAt < this.#core.now() - SAME_CALL_MS)
-      await this.#core.revalidate(node, signal, true);
+      await this.#core.lookups.revalidate(node, signal, true);
     if (node.isLocal) return this.#openLocal(node, flags);
-    await this.#core.tellKernel(node);
+    await this.#core.answers.tellKernel(node);
     const data = this.#handles.dataOf(node, versionOf(node.resource));
     const answer = this.#handles.add(node, data, flags, undefined);
     if (!truncate) return answer;
@@ -103,10 +104,10 @@ export class Opening {
   /** The GET's answer may be newer than the attributes. */
   async #adoptVersion(node: Node, version: FileVersion, signal: AbortSignal): Promise<void> {
     if (!sameVersion(version, versionOf(node.resource)))
-      await this.#core.revalidate(node, signal, true);
+      await this.#core.lookups.revalidate(node, signal, true);
     await this.#settled(node);
     if (!sameVersion(version, versionOf(node.resource))) throw changedSinceOpen(node);
-    await this.#core.tellKernel(node);
+    await this.#core.answers.tellKernel(node);
   }
 
   /** While the name is being replaced or removed nobody can say which file is opened by it. */
@@ -127,11 +128,11 @@ export class Opening {
     if (existing !== null) {
       if ((flags & O_EXCL) !== 0) throw new FsError('EEXIST');
       const answer = await this.open(existing, flags, ctx);
-      return { ...answer, entry: this.#core.entry(existing) };
+      return { ...answer, entry: this.#core.answers.entry(existing) };
     }
     const node = await this.newFile(parent, name, mode, ctx.signal);
     const answer = this.#handles.add(node, node.data!, flags, undefined);
-    return { ...answer, entry: this.#core.entry(node) };
+    return { ...answer, entry: this.#core.answers.entry(node) };
   }
 
   /** The exclusive promise is about everybody's files, so the peer is asked even where the cache says "no such name". */
@@ -141,12 +142,12 @@ export class Opening {
     exclusive: boolean,
     signal: AbortSignal,
   ): Awaitable<Node | null> {
-    if (!exclusive) return this.#core.child(parent, name, signal);
+    if (!exclusive) return this.#core.lookups.child(parent, name, signal);
     const live = parent.children.get(name);
     if (live?.isLocal === true) return live;
     const cached = this.#core.cache.find(parent.id, name, this.#core.now() - SAME_CREATE_MS);
     if (cached !== undefined && cached.resource === undefined) return null;
-    return this.#core.statChild(parent, name, signal);
+    return this.#core.lookups.statChild(parent, name, signal);
   }
 
   async newFile(parent: Node, name: string, mode: number, signal: AbortSignal): Promise<Node> {

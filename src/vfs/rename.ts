@@ -2,7 +2,8 @@
  * rename(2) as MOVE, with everything checked that servers are known to destroy when it isn't.
  */
 import type { Resource } from '../webdav/types.js';
-import { NEVER, type Core } from './core.js';
+import { NEVER } from './awaitable.js';
+import type { Core } from './core.js';
 import { isNotFound } from './errno.js';
 import type { Contents } from './contents.js';
 import type { RequestContext } from './filesystem.js';
@@ -37,7 +38,7 @@ export class Renames {
     if ((flags & ~RENAME_NOREPLACE) !== 0)
       throw new FsError('EINVAL', 'names cannot be exchanged over WebDAV');
     this.#core.checkNewName(to.name);
-    const node = await this.#core.child(from.parent, from.name, ctx.signal);
+    const node = await this.#core.lookups.child(from.parent, from.name, ctx.signal);
     if (node === null) throw new FsError('ENOENT');
     for (let at: Node | undefined = to.parent; at !== undefined; at = at.parent) {
       if (at === node) throw new FsError('EINVAL', 'a folder cannot be moved into itself');
@@ -61,7 +62,7 @@ export class Renames {
     signal: AbortSignal,
   ): Promise<void> {
     const profile = await this.#core.profile(signal);
-    let target = await this.#core.child(to.parent, to.name, signal);
+    let target = await this.#core.lookups.child(to.parent, to.name, signal);
     let told: Resource | undefined;
     for (let attempt = 1; ; attempt++) {
       if (target === node) return;
@@ -69,7 +70,7 @@ export class Renames {
         if ((flags & RENAME_NOREPLACE) !== 0) throw new FsError('EEXIST');
         // What the cache took for a file may be a folder by now, and MOVE would delete it with all that is in it.
         if (profile.moveClobbersCollections && !target.isLocal) {
-          target = await this.#core.statChild(to.parent, to.name, signal);
+          target = await this.#core.lookups.statChild(to.parent, to.name, signal);
         }
       }
       if (target !== null) await this.#makeWay(node, target, to, signal);
@@ -82,7 +83,7 @@ export class Renames {
         break;
       } catch (error) {
         if (!isPreconditionFailed(error) || attempt === ATTEMPTS) throw error;
-        target = await this.#core.statChild(to.parent, to.name, signal);
+        target = await this.#core.lookups.statChild(to.parent, to.name, signal);
         if (target === null) throw error;
       }
     }

@@ -4,7 +4,7 @@
  */
 import type { StagingFile, FileVersion, UploadResult } from './content.js';
 import type { Core } from './core.js';
-import { NEVER } from './core.js';
+import { NEVER } from './awaitable.js';
 import { isUnavailable, toFsError } from './errno.js';
 import type { FileData } from './file-data.js';
 import { FsError } from './filesystem.js';

@@ -1,4 +1,5 @@
 /** Which properties are asked of which server, and what they become. */
+import { etagTime } from './etag-time.js';
 import { parseDate } from './http-date.js';
 import type { MultistatusEntry } from './multistatus.js';
 import { parsePosixProperty, posixOfVersion } from './posix-property.js';
@@ -93,14 +94,5 @@ function toModified(
   profile: ServerProfile,
 ): Timespec | undefined {
   const date = parseDate(told.get('DAV: getlastmodified') ?? '');
-  if (profile.name !== 'phodav' || etag === undefined) return date;
-  return phodavTime(etag) ?? date;
-}
-
-/** GLib's etag is the time of the last change: "sec:usec:nsec", before 2.74 "sec:usec". */
-function phodavTime(etag: string): Timespec | undefined {
-  const match = /^"(-?\d{1,15}):(\d{1,6})(?::(\d{1,9}))?"$/.exec(etag);
-  if (!match) return undefined;
-  const nsec = match[3] === undefined ? Number(match[2]) * 1000 : Number(match[3]);
-  return { sec: Number(match[1]), nsec };
+  return (etag === undefined ? undefined : etagTime(etag, date, profile)) ?? date;
 }

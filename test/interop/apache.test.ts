@@ -108,6 +108,16 @@ test('conditions hold though a fresh etag is weak', { skip }, async () => {
   });
 });
 
+test('times have microseconds', { skip }, async () => {
+  await withDav(startApache, async ({ client, dir }) => {
+    await client.put('/a', Buffer.from('1'));
+    const usec = statSync(`${dir}/a`, { bigint: true }).mtimeNs / 1000n;
+    const listed = (await client.list('')).members.find(({ name }) => name === 'a');
+    for (const { mtime } of [await client.stat('/a'), listed!])
+      assert.equal(BigInt(mtime!.sec) * 1_000_000n + BigInt(mtime!.nsec / 1000), usec);
+  });
+});
+
 test('MOVE: nothing or only what is expected is replaced', { skip }, async () => {
   await withDav(startApache, async ({ client, dir }) => {
     for (const name of ['plain', 'a b', 'per%20cent', 'hash#', 'ü']) {

@@ -1,0 +1,75 @@
+/** What the kernel is told of nodes, and for how long it may believe it. */
+import { attributesOf } from './attributes.js';
+import type { Core } from './core.js';
+import type { Attributes, AttributesAnswer, Entry } from './filesystem.js';
+import type { Node } from './node.js';
+import { sameVersion, versionOf } from './reader/versions.js';
+
+const ZERO = { sec: 0, nsec: 0 };
+const NO_ATTRIBUTES: Attributes = {
+  ino: 0,
+  size: 0,
+  mode: 0,
+  nlink: 0,
+  uid: 0,
+  gid: 0,
+  rdev: 0,
+  blksize: 0,
+  blocks: 0,
+  atime: ZERO,
+  mtime: ZERO,
+  ctime: ZERO,
+};
+
+export class KernelAnswers {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  attributes(node: Node): Attributes {
+    return attributesOf(node, this.#core.options, this.#core.client.knownProfile);
+  }
+
+  /** Attributes that the kernel will remember. */
+  answer(node: Node): AttributesAnswer {
+    node.told = node.resource;
+    return { attributes: this.attributes(node), attrTimeoutMs: this.timeLeftMs(node) };
+  }
+
+  /**
+   * Before an open is answered: what the kernel remembers may be of an older version than the one that is opened, and it would end
+   * reads at the old size.
+   */
+  async tellKernel(node: Node): Promise<void> {
+    const { told, resource } = node;
+    if (told === undefined || sameVersion(versionOf(told), versionOf(resource))) return;
+    node.told = resource;
+    await this.#core.invalidator?.inode(node.id, 0, 0);
+  }
+
+  /** Milliseconds for which the kernel may use what we know of the node. */
+  timeLeftMs(node: Node): number {
+    if (node.isLocal) return this.#core.options.attrTtlMs;
+    return Math.max(
+      0,
+      Math.min(
+        this.#core.options.attrTtlMs,
+        node.resourceAt + this.#core.options.attrTtlMs - this.#core.now(),
+      ),
+    );
+  }
+
+  /** Counts one kernel reference. */
+  entry(node: Node): Entry {
+    node.lookups += 1;
+    const answer = this.answer(node);
+    return { nodeId: node.id, ...answer, entryTimeoutMs: answer.attrTimeoutMs };
+  }
+
+  noEntry(at: number): Entry {
+    const left = Math.max(0, at + this.#core.options.negativeTtlMs - this.#core.now());
+    return { nodeId: 0, attributes: NO_ATTRIBUTES, entryTimeoutMs: left, attrTimeoutMs: 0 };
+  }
+}

@@ -1,0 +1,86 @@
+/** Members of folders: what is cached of them, and how the peer is asked. */
+import type { Listing, Resource } from '../webdav/types.js';
+import type { Core } from './core.js';
+import type { Awaitable } from './filesystem.js';
+import type { Node } from './node.js';
+
+/** No upload takes a day; the clocks of both sides may differ by hours. */
+const LEFTOVER_SECONDS = 86_400;
+export class Listings {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Members of a directory, cached or asked. */
+  listing(directory: Node, signal: AbortSignal): Awaitable<ReadonlyMap<string, Resource>> {
+    const cached = this.#core.cache.listing(
+      directory.id,
+      this.#core.now() - this.#core.options.attrTtlMs,
+    );
+    return cached !== undefined ? cached.members : this.list(directory, signal);
+  }
+
+  /** Asks for the members and remembers them. */
+  list(directory: Node, signal: AbortSignal): Promise<ReadonlyMap<string, Resource>> {
+    return this.#core.calls.run(`list ${directory.id}`, signal, (shared) =>
+      this.#list(directory, shared),
+    );
+  }
+
+  async #list(directory: Node, signal: AbortSignal): Promise<ReadonlyMap<string, Resource>> {
+    await this.#core.profile(signal);
+    const before = this.#core.sequence;
+    const selfBefore = directory.parent?.changes.last(directory.name);
+    const answer = await this.#core.client.list(directory.path, { signal });
+    const members = new Map(answer.members.map((member) => [member.name, member]));
+    const selfChanged = selfBefore !== directory.parent?.changes.last(directory.name);
+    if (answer.self?.kind === 'collection' && !selfChanged && directory.gate === undefined) {
+      directory.resource = answer.self;
+      directory.resourceAt = this.#core.now();
+    }
+    if (this.#mergeOwn(directory, members, before)) this.#remember(directory, answer, members);
+    return members;
+  }
+
+  /** What we changed while the listing was on its way is known better here. False: not for all names. */
+  #mergeOwn(directory: Node, members: Map<string, Resource>, before: number): boolean {
+    const changed = directory.changes.since(before);
+    if (changed === undefined) return false;
+    let complete = true;
+    for (const name of changed) {
+      if (directory.children.get(name)?.isLocal === true) continue;
+      const own = this.#core.cache.single(directory.id, name);
+      if (own === undefined) complete = false;
+      else if (own.resource === undefined) members.delete(name);
+      else members.set(name, own.resource);
+    }
+    return complete;
+  }
+
+  /** Nobody else will remove what a client that died in the middle of an upload has left. */
+  #sweep(directory: Node, uploads: readonly Resource[]): void {
+    const limit = Date.now() / 1000 - LEFTOVER_SECONDS;
+    for (const { name, mtime } of uploads) {
+      if (mtime === undefined || mtime.sec > limit || !this.#core.access.allowed) continue;
+      const path = `${directory.path}/${name}`;
+      this.#core.client.remove(path).then(
+        () => this.#core.log.info('removed an old unfinished upload', { path }),
+        (error: unknown) =>
+          this.#core.log.debug('an old unfinished upload stays', { path, error: String(error) }),
+      );
+    }
+  }
+
+  #remember(directory: Node, answer: Listing, members: Map<string, Resource>): void {
+    const at = this.#core.now();
+    directory.misses = 0;
+    this.#core.cache.putListing(directory.id, members, at);
+    this.#sweep(directory, answer.uploads);
+    for (const [name, child] of directory.children) {
+      const resource = members.get(name);
+      if (resource !== undefined && !child.isLocal) this.#core.adopt(directory, name, resource, at);
+    }
+  }
+}

@@ -1,0 +1,123 @@
+/** From names to nodes: what is known of them here, and how the peer is asked. */
+import type { Resource } from '../webdav/types.js';
+import type { Core } from './core.js';
+import { isNotFound } from './errno.js';
+import { FsError, type Awaitable } from './filesystem.js';
+import type { Node } from './node.js';
+
+/** Single questions within one directory before a listing is asked instead: 2, more where the listing is known to be long. */
+const MISSES_BEFORE_LISTING = 2;
+const ENTRIES_PER_MISS = 100;
+
+export class Lookups {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** The child of that name if something is known here that the peer need not be asked for. Undefined: ask. Null: no such name. */
+  known(parent: Node, name: string): Node | null | undefined {
+    const live = parent.children.get(name);
+    if (live?.isLocal === true) return live;
+    const ttl = Math.max(this.#core.options.attrTtlMs, this.#core.options.negativeTtlMs);
+    const cached = this.#core.cache.find(parent.id, name, this.#core.now() - ttl);
+    if (cached === undefined)
+      return live !== undefined && this.#core.isFresh(live) ? live : undefined;
+    if (live !== undefined && live.resourceAt > cached.at)
+      return this.#core.isFresh(live) ? live : undefined;
+    const age = this.#core.now() - cached.at;
+    if (cached.resource === undefined)
+      return age < this.#core.options.negativeTtlMs ? null : undefined;
+    return age < this.#core.options.attrTtlMs
+      ? this.#core.adopt(parent, name, cached.resource, cached.at)
+      : undefined;
+  }
+
+  /** The child of that name, from the cache or the peer. */
+  child(parent: Node, name: string, signal: AbortSignal): Awaitable<Node | null> {
+    const known = this.known(parent, name);
+    return known !== undefined ? known : this.askChild(parent, name, signal);
+  }
+
+  /** As `child`, never from the cache (but local files are what they are). */
+  async askChild(parent: Node, name: string, signal: AbortSignal): Promise<Node | null> {
+    if (this.#listingPays(parent)) {
+      await this.#core.listings.list(parent, signal);
+      const known = this.known(parent, name);
+      if (known !== undefined) return known;
+    }
+    return this.statChild(parent, name, signal);
+  }
+
+  async statChild(parent: Node, name: string, signal: AbortSignal): Promise<Node | null> {
+    for (;;) {
+      const before = parent.changes.last(name);
+      const path = `${parent.path}/${name}`;
+      // Joins only a question that was asked after our last change of the name.
+      const resource = await this.#ask(path, `stat ${before} ${path}`, signal);
+      const live = parent.children.get(name);
+      if (live?.isLocal === true) return live;
+      // Our own change overtook the question: the answer may be of before or after it.
+      if (parent.changes.last(name) !== before) continue;
+      const at = this.#core.now();
+      this.#core.cache.put(parent.id, name, resource, at);
+      if (resource !== undefined) return this.#core.adopt(parent, name, resource, at);
+      if (live !== undefined && live.data !== undefined && live.gate === undefined)
+        this.#core.replace(live);
+      return null;
+    }
+  }
+
+  /** Attributes of a node that are not older than they may be. */
+  refresh(node: Node, signal: AbortSignal): Awaitable<void> {
+    return this.#core.isFresh(node) ? undefined : this.revalidate(node, signal);
+  }
+
+  /** Asks the peer about a node. Fails with ESTALE when its name is gone or something else. */
+  async revalidate(node: Node, signal: AbortSignal, alone = false): Promise<void> {
+    if (this.#isOurs(node)) return;
+    if (node.parent === undefined) {
+      const resource = await this.#ask('', 'stat', signal);
+      if (resource?.kind !== 'collection') throw new FsError('ESTALE', 'the shared folder is gone');
+      node.resource = resource;
+      node.resourceAt = this.#core.now();
+      return;
+    }
+    const { parent, name } = node;
+    const now = alone
+      ? await this.statChild(parent, name, signal)
+      : await this.askChild(parent, name, signal);
+    // A rename of ours may have come in between; its new name was told then.
+    const renamed = parent !== node.parent || name !== node.name;
+    if (now !== node && !renamed && !this.#isOurs(node)) {
+      throw new FsError(now === null ? 'ENOENT' : 'ESTALE', `${node.path} is gone`);
+    }
+  }
+
+  /** The peer can't tell about it. */
+  #isOurs(node: Node): boolean {
+    return node.isLocal || node.unlinked;
+  }
+
+  /** One PROPFIND with depth 0, shared by all who ask at the same time. Undefined: not found. */
+  #ask(path: string, key: string, signal: AbortSignal): Promise<Resource | undefined> {
+    return this.#core.calls.run(key, signal, async (shared) => {
+      await this.#core.profile(shared);
+      try {
+        return await this.#core.client.stat(path, { signal: shared });
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  #listingPays(directory: Node): boolean {
+    directory.misses += 1;
+    return (
+      directory.misses >
+      MISSES_BEFORE_LISTING + this.#core.cache.knownSize(directory.id) / ENTRIES_PER_MISS
+    );
+  }
+}
