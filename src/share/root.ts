@@ -5,6 +5,7 @@
  */
 import fs, { type BigIntStats } from 'node:fs';
 import { resolve } from 'node:path';
+import { DavportError } from '../errors.js';
 import { decodeName } from '../names.js';
 import { ShareError, errnoCode } from './errors.js';
 import { at, PIN_FOLDER } from './fs-path.js';
@@ -18,6 +19,11 @@ export type SymlinkPolicy = 'inside' | 'hide' | 'show';
 
 /** As the kernel's own limit (path_resolution(7)). */
 const MAX_LINKS = 40;
+/**
+ * Names of one walk. A path that is asked for has some 16,000 at most (the head of a request is bounded); more can only come of
+ * symbolic links that were made to keep the server busy: each may be followed by another one 4 KiB long.
+ */
+const MAX_STEPS = 20_000;
 
 export class Root {
   readonly path: string;
@@ -25,13 +31,19 @@ export class Root {
   readonly policy: SymlinkPolicy;
   #closed = false;
 
-  /** Throws the error of open(2) when `path` is no folder that can be read. */
+  /** Throws the error of open(2) when `path` is no folder that can be read, DavportError NO_PROC when no name can be looked up. */
   constructor(path: string, policy: SymlinkPolicy) {
     this.path = fs.realpathSync(resolve(path));
     this.policy = policy;
     this.fd = fs.openSync(this.path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-    // Everything below stands on it; without /proc each request would end in a 404 that is a lie.
-    fs.lstatSync(at(this.fd, ''));
+    if (!leadsTo(this.fd)) {
+      fs.closeSync(this.fd);
+      // Each request would end in a 404 that is a lie.
+      throw new DavportError(
+        'NO_PROC',
+        'sharing a folder needs /proc; mount it: mount -t proc proc /proc',
+      );
+    }
   }
 
   /**
@@ -41,10 +53,25 @@ export class Root {
   locate(segments: readonly string[], follow: boolean): Place {
     const walk = new Walk(this, follow);
     try {
-      return walk.run(segments);
+      const place = walk.run(segments);
+      if (place.name === '' || place.kind === 'missing') this.#mustExist(place);
+      return place;
+    } catch (error) {
+      if (errnoCode(error) === 'ENOENT') this.#mustExist();
+      throw error;
     } finally {
       walk.close();
     }
+  }
+
+  /**
+   * Nothing is found any more when the folder itself was removed: 410 instead of 404, for the names in it weren't removed one by one,
+   * and another folder of that path is not this one.
+   */
+  #mustExist(place?: Place): void {
+    if (fs.fstatSync(this.fd).nlink > 0) return;
+    place?.close();
+    throw new ShareError(410, 'the shared folder is no longer there');
   }
 
   close(): void {
@@ -54,12 +81,20 @@ export class Root {
   }
 }
 
+/** Does the way by /proc lead to the folder that is open? */
+function leadsTo(fd: number): boolean {
+  const there = fs.lstatSync(at(fd, ''), { bigint: true, throwIfNoEntry: false });
+  const { dev, ino } = fs.fstatSync(fd, { bigint: true });
+  return there?.dev === dev && there.ino === ino;
+}
+
 class Walk {
   readonly #root: Root;
   readonly #follow: boolean;
   /** Open folders from the root to here. */
   #folders: number[];
   #links = 0;
+  #steps = 0;
 
   constructor(root: Root, follow: boolean) {
     this.#root = root;
@@ -70,6 +105,7 @@ class Walk {
   run(segments: readonly string[]): Place {
     let rest = segments;
     for (let index = 0; index < rest.length; index++) {
+      if (++this.#steps > MAX_STEPS) throw new ShareError(508, 'symbolic links lead too far');
       const name = rest[index]!;
       if (name === '..') {
         this.#up();
