@@ -3,7 +3,7 @@ import fs, { type BigIntStats } from 'node:fs';
 import { DAVPORT_NS, type PropertyName } from '../webdav/types.js';
 import { contentTypeOf } from './content-type.js';
 import { etagOf } from './etag.js';
-import type { FsPath } from './fs-path.js';
+import { at, PIN_FOLDER, type FsPath } from './fs-path.js';
 import { formatHttpDate, formatIsoDate } from '../webdav/http-date.js';
 import type { Kind } from './place.js';
 import { formatPosix } from './posix-text.js';
@@ -41,8 +41,14 @@ export const NAMESPACE_DECLARATIONS = Object.entries(PREFIXES)
 
 const quota = (subject: Subject, of: (stat: fs.BigIntStatsFs) => bigint): string | undefined => {
   if (subject.kind !== 'collection') return undefined;
-  const stat = fs.statfsSync(subject.path, { bigint: true });
-  return String(of(stat) * stat.bsize);
+  // statfs(2) of the name itself would follow a symbolic link that was swapped in.
+  const fd = fs.openSync(subject.path, PIN_FOLDER);
+  try {
+    const stat = fs.statfsSync(at(fd, ''), { bigint: true });
+    return String(of(stat) * stat.bsize);
+  } finally {
+    fs.closeSync(fd);
+  }
 };
 
 export const LIVE_PROPERTIES: readonly LiveProperty[] = [

@@ -12,6 +12,25 @@ export function kindOf(stat: BigIntStats | undefined): Kind {
 }
 
 /**
+ * THE way to open a file. First without touching it (O_PATH), then once it is known to be no FIFO or device: opening those has effects,
+ * and may never return.
+ */
+export function openRegularFile(
+  path: FsPath,
+  flags: number = fs.constants.O_RDONLY,
+): { fd: number; stat: BigIntStats } {
+  const pin = fs.openSync(path, PIN);
+  try {
+    const kind = kindOf(fs.fstatSync(pin, { bigint: true }));
+    if (kind !== 'file') throw new ShareError(403, 'not a regular file');
+    const fd = fs.openSync(ofFd(pin), flags);
+    return { fd, stat: fs.fstatSync(fd, { bigint: true }) };
+  } finally {
+    fs.closeSync(pin);
+  }
+}
+
+/**
  * A name in an open folder, found by `Root.locate`. Owns the folder's descriptor unless it is the root's. The name may come, go and
  * change its kind at any time; the folder stays the one that was found inside the root.
  */
@@ -58,20 +77,9 @@ export class Place {
     return at(this.parentFd, name);
   }
 
-  /**
-   * Opens the regular file for reading. First without touching it (O_PATH), then once it is known to be no FIFO or device:
-   * opening those has effects, and may never return.
-   */
+  /** Opens the regular file for reading. */
   openFile(): { fd: number; stat: BigIntStats } {
-    const pin = fs.openSync(this.path, PIN);
-    try {
-      const kind = kindOf(fs.fstatSync(pin, { bigint: true }));
-      if (kind !== 'file') throw new ShareError(403, 'not a regular file');
-      const fd = fs.openSync(ofFd(pin), fs.constants.O_RDONLY);
-      return { fd, stat: fs.fstatSync(fd, { bigint: true }) };
-    } finally {
-      fs.closeSync(pin);
-    }
+    return openRegularFile(this.path);
   }
 
   /** Pins what is there now, so that a change of mode or times hits that very inode. The caller closes it. */

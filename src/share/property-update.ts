@@ -96,7 +96,7 @@ function planPosix(
       fs.closeSync(fd);
     }
     return () => {
-      if (!isLink) fs.chmodSync(place.path, Number(stat.mode & 0o7777n));
+      if (!isLink) setMode(place, Number(stat.mode));
     };
   };
 }
@@ -118,7 +118,8 @@ function planExecutable(text: string, place: Place): PropertyAction {
 function setMode(place: Place, mode: number): void {
   const { fd, stat } = place.pin();
   try {
-    if (stat.isFile()) fs.chmodSync(ofFd(fd), mode & 0o7777);
+    // Never through a link that was swapped in.
+    if (!stat.isSymbolicLink()) fs.chmodSync(ofFd(fd), mode & 0o7777);
   } finally {
     fs.closeSync(fd);
   }

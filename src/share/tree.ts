@@ -5,7 +5,7 @@ import type { Context } from './context.js';
 import { errnoCode, ShareError, statusOf } from './errors.js';
 import { FolderReader } from './folder-reader.js';
 import { at, ofFd, PIN, type FsPath } from './fs-path.js';
-import { kindOf } from './place.js';
+import { kindOf, openRegularFile } from './place.js';
 import { Slices } from './slices.js';
 
 /** A member that could not be done; the others were. */
@@ -18,6 +18,10 @@ export interface Failure {
 /** Passes over a folder that others fill while it is being emptied. */
 const MAX_PASSES = 3;
 const COPY_CHUNK_BYTES = 256 * 1024;
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants;
+/** Fails for everything else: to open a FIFO may never return. */
+const OPEN_FOLDER = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
 const copyFile = promisify(fs.copyFile);
 const fsync = promisify(fs.fsync);
@@ -139,7 +143,7 @@ export class TreeCopy {
       if ((stat.mode & 0o6000n) !== 0n) await copyContent(pin, stat, to);
       else await copyFile(ofFd(pin), to, COPYFILE_EXCL | COPYFILE_FICLONE);
       this.#context.deadProperties.copy(from, to);
-      if (this.#durable) await syncPath(to);
+      if (this.#durable) await syncFileAt(to);
     } catch (error) {
       // Half a file is none.
       fs.rmSync(to, { force: true });
@@ -157,7 +161,7 @@ export class TreeCopy {
     fs.mkdirSync(to, 0o700);
     if (deep) await this.#members(at(pin, ''), to, names);
     this.#context.deadProperties.copy(at(pin, ''), to);
-    const fd = fs.openSync(to, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+    const fd = fs.openSync(to, OPEN_FOLDER);
     try {
       // Last, so that a folder which nobody may write could be filled.
       fs.fchmodSync(fd, Number(stat.mode & 0o1777n));
@@ -220,8 +224,8 @@ async function copyContent(pin: number, stat: BigIntStats, to: FsPath): Promise<
   }
 }
 
-async function syncPath(path: FsPath): Promise<void> {
-  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+async function syncFileAt(path: FsPath): Promise<void> {
+  const { fd } = openRegularFile(path);
   try {
     await fsync(fd);
   } finally {
