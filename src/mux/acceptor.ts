@@ -1,5 +1,6 @@
 import { toClientId } from './frame.js';
 import { DuplexMuxStream } from './mux-stream.js';
+import { portOfRequest } from './request-head.js';
 import type { SessionContext } from './session.js';
 import { MuxSession } from './session.js';
 import type { MuxStream } from './types.js';
@@ -30,6 +31,10 @@ export class AcceptorSession extends MuxSession {
   /** Streams over their limit, each with the timer that ends it unless somebody reads. Not empty: the channel is paused. */
   readonly #stalled = new Map<DuplexMuxStream, NodeJS.Timeout>();
   readonly #spent = new Set<bigint>();
+  /** The port that the first request of a stream names, where its id may come back at once. */
+  readonly #ports = new WeakMap<DuplexMuxStream, string>();
+  /** The next piece is the first of a frame on such an id. */
+  #frameBegins = false;
 
   constructor(context: SessionContext, options: AcceptorOptions) {
     super(context);
@@ -43,6 +48,7 @@ export class AcceptorSession extends MuxSession {
 
   override onHeader(high: number, low: number, size: number): boolean {
     const stream = this.ids.get(high, low);
+    this.#frameBegins = comesBack(high);
     if (stream !== undefined) {
       this.routeFrame(stream, size);
       return true;
@@ -51,6 +57,36 @@ export class AcceptorSession extends MuxSession {
     this.current = undefined;
     if (size > 0 && !this.#isSpent(high, low)) this.#accept(high, low);
     return true;
+  }
+
+  override onPayload(piece: Buffer): void {
+    if (this.#frameBegins) {
+      this.#frameBegins = false;
+      if (this.current !== undefined) this.#lookForReuse(this.current, piece);
+    }
+    super.onPayload(piece);
+  }
+
+  /**
+   * spice-webdavd says nothing when a client of its own resets the connection (a download that is given up), and the next connection
+   * may get the same id. The new request would be stored as the rest of a file that was being sent, or be answered with the rest of
+   * another. So a frame that begins with a request for the daemon's own port begins a new stream, and what the old one was at is
+   * broken off. Between two requests of one connection that changes nothing; of an unanswered one before it (pipelining) it does, but
+   * no viewer ever answered those. A file with requests to that very port in it, cut just there, can't be sent on these ids.
+   */
+  #lookForReuse(stream: DuplexMuxStream, piece: Buffer): void {
+    const port = portOfRequest(piece);
+    if (port === undefined) return;
+    if (stream.hasReceived && this.#ports.get(stream) === port) {
+      const { high, low } = stream;
+      // As if the peer had ended it: nothing more is sent on the id for the old one, not even its end.
+      this.endedByPeer(stream);
+      stream.destroy(new StreamResetError('its id came back with a new request'));
+      this.#accept(high, low);
+    }
+    if (this.current !== undefined && !this.current.hasReceived) {
+      this.#ports.set(this.current, port);
+    }
   }
 
   #accept(high: number, low: number): void {
@@ -96,10 +132,10 @@ export class AcceptorSession extends MuxSession {
   /**
    * When this side ends a stream first, the tail of the opener's request may still arrive, and must not be taken for a new
    * request: a file's content could be one. Ids of openers that count, as ours does, are never used twice, so they are
-   * remembered. spice-webdavd's, which come back at once, have a sign extension for their upper half.
+   * remembered; spice-webdavd's come back at once.
    */
   #spend(high: number, low: number): void {
-    if (high === 0 || high === 0xffff_ffff) return;
+    if (comesBack(high)) return;
     this.#spent.add(toClientId(high, low));
     if (this.#spent.size <= MAX_SPENT_IDS) return;
     for (const oldest of this.#spent) {
@@ -154,4 +190,9 @@ export class AcceptorSession extends MuxSession {
     const timer = this.#stalled.get(stream);
     if (timer !== undefined) this.#unstall(stream, timer);
   }
+}
+
+/** Is this an id of spice-webdavd, which may use it for the next connection? Its ids are 32 bits with a sign extension. */
+function comesBack(high: number): boolean {
+  return high === 0 || high === 0xffff_ffff;
 }

@@ -118,6 +118,10 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
       this.current = stream;
       return;
     }
+    this.endedByPeer(stream);
+  }
+
+  protected endedByPeer(stream: DuplexMuxStream): void {
     this.current = undefined;
     this.ids.delete(stream.high, stream.low, stream);
     this.scheduler.remove(stream);
