@@ -72,8 +72,19 @@ export interface NativeBinding {
   setxattr(path: Path, name: string, value: Uint8Array): void;
   listxattr(path: Path): string[];
   removexattr(path: Path, name: string): void;
-  /** Time of modification, of a symbolic link itself; the time of access stays. `sec` may be negative, `nsec` is 0..999999999. */
-  setmtime(path: Path, sec: number, nsec: number): void;
+  /** Times of a file, or of a symbolic link itself. Seconds may be negative, an nsec is 0..999999999; -1: that time stays. */
+  settimes(
+    path: Path,
+    atimeSec: number,
+    atimeNsec: number,
+    mtimeSec: number,
+    mtimeNsec: number,
+  ): void;
+  /** inotify_init1(2), non-blocking: to be read through `openFd`. */
+  inotifyInit(): number;
+  /** inotify_add_watch(2): the watch, the same one for the same file. `mask`: IN_* bits. */
+  inotifyAdd(fd: number, path: Path, mask: number): number;
+  inotifyRemove(fd: number, watch: number): void;
 }
 
 export const MS_RDONLY = 1;

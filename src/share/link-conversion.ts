@@ -1,8 +1,7 @@
 import fs from 'node:fs';
-import type { Timespec } from '../webdav/types.js';
 import type { Context } from './context.js';
 import { ShareError } from './errors.js';
-import { setModificationTime } from './metadata.js';
+import { setTimes, type SettableTimes } from './metadata.js';
 import type { Place } from './place.js';
 
 /** PATH_MAX without its NUL: the longest target of a link. */
@@ -12,7 +11,7 @@ const MAX_TARGET_BYTES = 4095;
  * Puts a symbolic link in the place of the file whose content is the target. Any target: the server itself never follows one out
  * of the shared folder. In one turn of the loop, by one rename.
  */
-export function convertToLink(context: Context, place: Place, mtime?: Timespec): () => void {
+export function convertToLink(context: Context, place: Place, times: SettableTimes): () => void {
   if (context.root.policy === 'hide')
     throw new ShareError(403, 'symbolic links are not shown here');
   if (place.kind !== 'file') throw new ShareError(409, 'only a file becomes a symbolic link');
@@ -22,10 +21,8 @@ export function convertToLink(context: Context, place: Place, mtime?: Timespec):
   try {
     fs.symlinkSync(target, path);
     try {
-      if (mtime) {
-        const stat = fs.lstatSync(path, { bigint: true });
-        setModificationTime(path, stat, mtime, context.options.attributes);
-      }
+      const stat = fs.lstatSync(path, { bigint: true });
+      setTimes(path, stat, times, context.options.attributes);
       fs.renameSync(path, place.path);
     } catch (error) {
       fs.unlinkSync(path);

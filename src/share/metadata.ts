@@ -23,24 +23,33 @@ export function settableMode(mode: number): number {
   return mode & SETTABLE_MODE;
 }
 
-/**
- * Sets mtime of what `path` names, a link itself if it is one. With the addon to the nanosecond, else to the microsecond (below); the
- * time of access stays.
- */
-export function setModificationTime(
+/** The times of a file that a client may set; what isn't named stays. */
+export type SettableTimes = Pick<PosixProperty, 'atime' | 'mtime'>;
+
+/** Sets times of what `path` names, a link itself if it is one. With the addon to the nanosecond, else to the microsecond (below). */
+export function setTimes(
   path: FsPath,
   stat: BigIntStats,
-  mtime: Timespec,
+  { atime, mtime }: SettableTimes,
   calls: AttributeCalls | undefined,
 ): void {
-  if (calls?.setmtime) {
-    calls.setmtime(path, mtime.sec, mtime.nsec);
+  if (!atime && !mtime) return;
+  if (calls?.settimes) {
+    const [a, m] = [atime ?? STAYS, mtime ?? STAYS];
+    calls.settimes(path, a.sec, a.nsec, m.sec, m.nsec);
     return;
   }
   // node:fs takes a negative time for "now".
-  if (mtime.sec < 0) throw new ShareError(403, 'a time before 1970 can not be set here');
-  fs.lutimesSync(path, toSeconds(toTimespec(stat.atimeNs)), toSeconds(mtime));
+  const isBeforeEpoch = (time: Timespec | undefined): boolean => (time?.sec ?? 0) < 0;
+  if (isBeforeEpoch(atime) || isBeforeEpoch(mtime)) {
+    throw new ShareError(403, 'a time before 1970 can not be set here');
+  }
+  const [a, m] = [atime ?? toTimespec(stat.atimeNs), mtime ?? toTimespec(stat.mtimeNs)];
+  fs.lutimesSync(path, toSeconds(a), toSeconds(m));
 }
+
+/** As `settimes` of the addon has it. */
+const STAYS: Timespec = { sec: 0, nsec: -1 };
 
 /** libuv cuts to microseconds; a hair more keeps 0.000001 from becoming 0.000000. */
 function toSeconds({ sec, nsec }: Timespec): number {
@@ -48,4 +57,4 @@ function toSeconds({ sec, nsec }: Timespec): number {
 }
 
 /** The metadata that a PUT carries in its Davport-Posix header. */
-export type StoredMetadata = Pick<PosixProperty, 'mode' | 'mtime'>;
+export type StoredMetadata = Pick<PosixProperty, 'mode'> & SettableTimes;

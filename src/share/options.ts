@@ -14,8 +14,14 @@ export interface AttributeCalls {
   setxattr(path: string | Uint8Array, name: string, value: Uint8Array): void;
   listxattr(path: string | Uint8Array): string[];
   removexattr(path: string | Uint8Array, name: string): void;
-  /** utimensat(2) with AT_SYMLINK_NOFOLLOW, atime left as it is. Without it times are set to the microsecond below. */
-  setmtime?(path: string | Uint8Array, sec: number, nsec: number): void;
+  /** utimensat(2) with AT_SYMLINK_NOFOLLOW; an nsec of -1 leaves that time. Without it times are set to the microsecond below. */
+  settimes?(
+    path: string | Uint8Array,
+    atimeSec: number,
+    atimeNsec: number,
+    mtimeSec: number,
+    mtimeNsec: number,
+  ): void;
 }
 
 /** One answered request, for an access log. */
@@ -46,6 +52,10 @@ export interface ShareOptions {
   readonly stallTimeoutMs?: number;
   /** Longest wait for (the rest of) a request's head, and longest idle time of a connection. */
   readonly headTimeoutMs?: number;
+  /** Most locks of clients at once. */
+  readonly maxLocks?: number;
+  /** Milliseconds that never go backwards: by it locks expire. */
+  readonly clock?: () => number;
 }
 
 export interface ShareStats {
@@ -81,6 +91,8 @@ export interface ResolvedOptions {
   readonly onRequest: ((record: RequestRecord) => void) | undefined;
   readonly stallTimeoutMs: number;
   readonly headTimeoutMs: number;
+  readonly maxLocks: number;
+  readonly clock: () => number;
 }
 
 export const SYMLINK_POLICIES = ['inside', 'hide', 'show'] as const;
@@ -101,5 +113,7 @@ export function resolveOptions(options: ShareOptions): ResolvedOptions {
     onRequest: options.onRequest,
     stallTimeoutMs: options.stallTimeoutMs ?? 60_000,
     headTimeoutMs: options.headTimeoutMs ?? 30_000,
+    maxLocks: options.maxLocks ?? 4096,
+    clock: options.clock ?? (() => performance.now()),
   };
 }

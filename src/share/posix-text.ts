@@ -13,6 +13,7 @@ export function formatPosix(stat: BigIntStats, path: FsPath): string {
   return formatPosixProperty({
     mode: Number(stat.mode),
     mtime: toTimespec(stat.mtimeNs),
+    atime: toTimespec(stat.atimeNs),
     ino: Number(stat.ino),
     nlink: Number(stat.nlink),
     ...(target === undefined ? {} : { target }),
@@ -34,11 +35,19 @@ export function formatPosixHeader(stat: BigIntStats, path: FsPath): string {
 }
 
 /** What a client may set. What can't be read is refused with 400, as nobody would notice that it was not done. */
-export function parsePosix(text: string): Pick<PosixProperty, 'mode' | 'mtime'> {
-  const { mode, mtime } = parsePosixProperty(text);
+export function parsePosix(text: string): Pick<PosixProperty, 'mode' | 'mtime' | 'atime'> {
+  const { mode, mtime, atime } = parsePosixProperty(text);
   const named = (key: string): boolean => new RegExp(`(^|\\s)${key}=`).test(text);
-  if ((named('mode') && mode === undefined) || (named('mtime') && !mtime)) {
+  if (
+    (named('mode') && mode === undefined) ||
+    (named('mtime') && !mtime) ||
+    (named('atime') && !atime)
+  ) {
     throw new ShareError(400, 'malformed posix value');
   }
-  return { ...(mode === undefined ? {} : { mode }), ...(mtime ? { mtime } : {}) };
+  return {
+    ...(mode === undefined ? {} : { mode }),
+    ...(mtime ? { mtime } : {}),
+    ...(atime ? { atime } : {}),
+  };
 }

@@ -7,10 +7,11 @@ import { ShareError } from './errors.js';
 import { at, ofFd } from './fs-path.js';
 import { APACHE_NS, DAV_NS, liveProperty } from './live-properties.js';
 import { convertToLink } from './link-conversion.js';
-import { meansLink, setModificationTime, settableMode } from './metadata.js';
+import { meansLink, setTimes, settableMode } from './metadata.js';
 import { davCondition } from './multistatus-writer.js';
 import type { Place } from './place.js';
 import { parsePosix } from './posix-text.js';
+import { toTimespec } from './timespec.js';
 import { elementsOf, isElement, parseXml, textOf, type XmlElement } from './xml-reader.js';
 
 /** Windows sets the times of a file by these. */
@@ -76,12 +77,12 @@ function protectedProperty(): ShareError {
 }
 
 function planPosix(
-  { mode, mtime }: ReturnType<typeof parsePosix>,
+  { mode, ...times }: ReturnType<typeof parsePosix>,
   place: Place,
   context: Context,
 ): PropertyAction {
   if (meansLink(mode) && place.kind !== 'link') {
-    return () => convertToLink(context, place, mtime);
+    return () => convertToLink(context, place, times);
   }
   return () => {
     const { fd, stat } = place.pin();
@@ -91,12 +92,14 @@ function planPosix(
     const calls = context.options.attributes;
     try {
       if (mode !== undefined && !isLink) fs.chmodSync(ofFd(fd), settableMode(mode));
-      if (mtime) setModificationTime(stat.isDirectory() ? path : place.path, stat, mtime, calls);
+      setTimes(stat.isDirectory() ? path : place.path, stat, times, calls);
     } finally {
       fs.closeSync(fd);
     }
     return () => {
       if (!isLink) setMode(place, Number(stat.mode));
+      const [atime, mtime] = [toTimespec(stat.atimeNs), toTimespec(stat.mtimeNs)];
+      setTimes(place.path, stat, { atime, mtime }, calls);
     };
   };
 }

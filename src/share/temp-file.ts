@@ -8,7 +8,7 @@ import type { Context } from './context.js';
 import { preconditionFailed } from './conditional.js';
 import { errnoCode } from './errors.js';
 import type { FsPath } from './fs-path.js';
-import { setModificationTime, settableMode, type StoredMetadata } from './metadata.js';
+import { setTimes, settableMode, type StoredMetadata } from './metadata.js';
 import type { Place } from './place.js';
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
@@ -61,11 +61,11 @@ export class TempFile {
     }
   }
 
-  setMetadata({ mode, mtime }: StoredMetadata): void {
+  setMetadata({ mode, ...times }: StoredMetadata): void {
     if (mode !== undefined) fs.fchmodSync(this.fd, settableMode(mode));
-    if (mtime) {
+    if (times.atime || times.mtime) {
       const stat = fs.fstatSync(this.fd, { bigint: true });
-      setModificationTime(this.path, stat, mtime, this.#context.options.attributes);
+      setTimes(this.path, stat, times, this.#context.options.attributes);
     }
   }
 

@@ -8,6 +8,7 @@ export function formatPosixProperty(posix: PosixProperty): string {
   const fields: string[] = [];
   if (posix.mode !== undefined) fields.push(`mode=${posix.mode.toString(8)}`);
   if (posix.mtime !== undefined) fields.push(`mtime=${formatTime(posix.mtime)}`);
+  if (posix.atime !== undefined) fields.push(`atime=${formatTime(posix.atime)}`);
   if (posix.etag !== undefined) fields.push(`etag=${encodeValue(posix.etag)}`);
   if (posix.target !== undefined) fields.push(`target=${encodeValue(posix.target)}`);
   if (posix.ino !== undefined) fields.push(`ino=${posix.ino}`);
@@ -26,9 +27,10 @@ export function parsePosixProperty(text: string): PosixProperty {
       case 'mode':
         if (/^[0-7]{1,7}$/.test(value)) posix.mode = parseInt(value, 8);
         break;
-      case 'mtime': {
-        const mtime = parseTime(value);
-        if (mtime !== undefined) posix.mtime = mtime;
+      case 'mtime':
+      case 'atime': {
+        const time = parseTime(value);
+        if (time !== undefined) posix[field.slice(0, at) as 'mtime' | 'atime'] = time;
         break;
       }
       case 'etag':

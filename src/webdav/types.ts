@@ -24,6 +24,7 @@ export const XATTR_NS = 'urn:davport:xattr';
 export interface PosixProperty {
   readonly mode?: number;
   readonly mtime?: Timespec;
+  readonly atime?: Timespec;
   readonly etag?: string;
   /** Symbolic links of our own share: the target. Elsewhere the target is the content of the resource. */
   readonly target?: string;

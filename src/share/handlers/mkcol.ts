@@ -3,7 +3,7 @@ import { requireConditions } from '../conditional.js';
 import { errnoCode, ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { at, ofFd } from '../fs-path.js';
-import { settableMode, setModificationTime } from '../metadata.js';
+import { setTimes, settableMode } from '../metadata.js';
 import type { Place } from '../place.js';
 import { parsePosix } from '../posix-text.js';
 import { resourceStates } from '../resource-states.js';
@@ -39,15 +39,13 @@ function make(place: Place): void {
 }
 
 function dress(exchange: Exchange, place: Place): void {
-  const { mode, mtime } = parsePosix(exchange.header('davport-posix') ?? '');
-  if (mode === undefined && !mtime) return;
+  const { mode, ...times } = parsePosix(exchange.header('davport-posix') ?? '');
+  if (mode === undefined && !times.atime && !times.mtime) return;
   const { fd, stat } = place.pin();
   try {
     if (!stat.isDirectory()) return;
     if (mode !== undefined) fs.chmodSync(ofFd(fd), settableMode(mode));
-    if (mtime) {
-      setModificationTime(at(fd, ''), stat, mtime, exchange.context.options.attributes);
-    }
+    setTimes(at(fd, ''), stat, times, exchange.context.options.attributes);
   } finally {
     fs.closeSync(fd);
   }

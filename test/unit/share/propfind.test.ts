@@ -80,7 +80,7 @@ test('named properties: what is found, what is not', async () => {
   assert.ok('posix' in told!.found && 'getetag' in told!.found);
 });
 
-test('posix tells mode, time, inode and links', async () => {
+test('posix tells mode, times, inode and links', async () => {
   const t = await startShare();
   fs.writeFileSync(t.at('f'), 'abc');
   fs.chmodSync(t.at('f'), 0o754);
@@ -88,8 +88,12 @@ test('posix tells mode, time, inode and links', async () => {
   const stat = fs.statSync(t.at('f'), { bigint: true });
   const all = readMultistatus(await t.request('PROPFIND', '/', list));
   const [f, g] = ['/f', '/g'].map((href) => all.find((response) => response.href === href)!);
-  const time = `${stat.mtimeNs / 1_000_000_000n}.${String(stat.mtimeNs % 1_000_000_000n).padStart(9, '0')}`;
-  assert.equal(f!.found.posix, `mode=100754 mtime=${time} ino=${stat.ino} nlink=2`);
+  const time = (ns: bigint): string =>
+    `${ns / 1_000_000_000n}.${String(ns % 1_000_000_000n).padStart(9, '0')}`;
+  assert.equal(
+    f!.found.posix,
+    `mode=100754 mtime=${time(stat.mtimeNs)} atime=${time(stat.atimeNs)} ino=${stat.ino} nlink=2`,
+  );
   assert.equal(g!.found.posix, f!.found.posix);
   assert.match(all.find(({ href }) => href === '/')!.found.posix!, /^mode=40755 /);
 });

@@ -41,6 +41,37 @@ test('posix sets mode and time of files and folders', async () => {
   assert.equal(bad.other.posix, 400);
 });
 
+test('the time of access is set by itself or with others, to the nanosecond, and comes back when the rest fails', async () => {
+  const t = await startShare();
+  await t.request('PUT', '/f', {
+    body: 'x',
+    headers: { 'Davport-Posix': 'atime=1500000000.000000001 mtime=1600000000.000000002' },
+  });
+  await t.request('MKCOL', '/d', { headers: { 'Davport-Posix': 'atime=1500000000.000000003' } });
+  const times = (name: string): bigint[] => {
+    const { atimeNs, mtimeNs } = fs.statSync(t.at(name), { bigint: true });
+    return [atimeNs, mtimeNs];
+  };
+  const stored = [1_500_000_000_000_000_001n, 1_600_000_000_000_000_002n];
+  assert.deepEqual(times('f'), stored);
+  assert.equal(times('d')[0], 1_500_000_000_000_000_003n);
+  const failed = await patch(
+    t,
+    '/f',
+    update(
+      set('<D:getlastmodified>Tue, 14 Nov 2023 22:13:20 GMT</D:getlastmodified>') +
+        set(`<x:v>${'x'.repeat(100)}</x:v>`) +
+        set('<p:posix xmlns:p="urn:davport:ns">atime=now</p:posix>'),
+    ),
+  );
+  assert.deepEqual(failed.other, { posix: 400, getlastmodified: 424, v: 424 });
+  assert.deepEqual(times('f'), stored);
+  await patch(t, '/f', setPosix('atime=-1.5'));
+  assert.deepEqual(times('f'), [-500_000_000n, stored[1]]);
+  await patch(t, '/f', setPosix('mtime=2.000000003'));
+  assert.deepEqual(times('f'), [-500_000_000n, 2_000_000_003n]);
+});
+
 test('executable, and the times that Windows and others set', async () => {
   const t = await startShare();
   fs.writeFileSync(t.at('f'), 'x', { mode: 0o640 });
