@@ -10,30 +10,33 @@ import type { Failure } from './tree.js';
 export function parseDestination(exchange: Exchange): TargetPath {
   const header = exchange.header('destination');
   if (header === undefined) throw new ShareError(400, 'no Destination');
-  checkHost(header, exchange.header('host'));
+  if (isOtherServer(header, exchange.header('host'))) {
+    // RFC 4918 section 9.8.5.
+    throw new ShareError(502, `the destination is on another server: ${header}`);
+  }
   const destination = parseTargetPath(header);
-  const source = exchange.target.segments;
-  if (isWithin(source, destination.segments)) {
-    throw new ShareError(403, 'the destination is the source, or below it');
-  }
-  if (isWithin(destination.segments, source)) {
-    throw new ShareError(403, 'the destination holds the source');
-  }
+  checkApart(exchange.target, destination);
   return destination;
 }
 
-/** Another server's resources are not ours to write (RFC 4918 section 9.8.5). */
-function checkHost(destination: string, host: string | undefined): void {
-  const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(destination)?.[1];
-  if (authority === undefined || host === undefined) return;
+/** What is copied or moved can neither go into itself nor take the place of what holds it. */
+export function checkApart({ segments: source }: TargetPath, { segments }: TargetPath): void {
+  if (isWithin(source, segments)) {
+    throw new ShareError(403, 'the destination is the source, or below it');
+  }
+  if (isWithin(segments, source)) throw new ShareError(403, 'the destination holds the source');
+}
+
+/** Another server's resources are not ours. */
+export function isOtherServer(reference: string, host: string | undefined): boolean {
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(reference)?.[1];
+  if (authority === undefined || host === undefined) return false;
   const plain = (text: string): string =>
     text
       .replace(/^.*@/, '')
       .replace(/:(80|443)?$/, '')
       .toLowerCase();
-  if (plain(authority) !== plain(host)) {
-    throw new ShareError(502, `the destination is on another server: ${authority}`);
-  }
+  return plain(authority) !== plain(host);
 }
 
 export function parseOverwrite(exchange: Exchange): boolean {

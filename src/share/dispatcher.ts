@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from './context.js';
 import { ClientGoneError, ShareError, statusOf } from './errors.js';
 import { Exchange } from './exchange.js';
+import { handleBind } from './handlers/bind.js';
 import { handleCopy } from './handlers/copy.js';
 import { handleDelete } from './handlers/delete.js';
 import { handleGet } from './handlers/get.js';
@@ -12,6 +13,7 @@ import { allowedMethods, handleOptions, READ_METHODS, SERVER } from './handlers/
 import { handlePropfind } from './handlers/propfind.js';
 import { handleProppatch } from './handlers/proppatch.js';
 import { handlePut } from './handlers/put.js';
+import { handleRebind, handleUnbind } from './handlers/rebind.js';
 import { formatErrorBody, XML_TYPE } from './multistatus-writer.js';
 
 const HANDLERS: Readonly<Record<string, (exchange: Exchange) => Promise<void> | void>> = {
@@ -25,6 +27,9 @@ const HANDLERS: Readonly<Record<string, (exchange: Exchange) => Promise<void> | 
   COPY: handleCopy,
   MOVE: handleMove,
   PROPPATCH: handleProppatch,
+  BIND: handleBind,
+  UNBIND: handleUnbind,
+  REBIND: handleRebind,
 };
 
 /** Answers one request. Never rejects; the response has ended, or the connection is gone. */

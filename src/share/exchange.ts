@@ -16,7 +16,7 @@ export class Exchange {
   readonly res: ServerResponse;
   readonly context: Context;
   readonly method: string;
-  readonly target: TargetPath;
+  #target: TargetPath;
   bytesIn = 0;
   bytesOut = 0;
 
@@ -26,7 +26,16 @@ export class Exchange {
     this.context = context;
     this.method = req.method ?? '';
     // The target of "OPTIONS *" is the server as a whole.
-    this.target = parseTargetPath(req.url === '*' ? '/' : (req.url ?? ''));
+    this.#target = parseTargetPath(req.url === '*' ? '/' : (req.url ?? ''));
+  }
+
+  get target(): TargetPath {
+    return this.#target;
+  }
+
+  /** The request is about another resource than its target: one that the body names. */
+  redirect(segments: readonly string[]): void {
+    this.#target = { segments, trailingSlash: false };
   }
 
   header(name: string): string | undefined {

@@ -30,10 +30,21 @@ export async function install(installation: Installation): Promise<void> {
     return;
   }
   if (kind !== 'collection' && to.kind !== 'collection') {
+    if (isSameFile(from, to)) {
+      // rename(2) does nothing with two names of one file.
+      fs.unlinkSync(from);
+      return;
+    }
     await context.nameLocks.hold(to, () => rename(from, to.path));
     return;
   }
   await replaceTree(context, from, to);
+}
+
+function isSameFile(from: FsPath, { stat }: Place): boolean {
+  if (stat === undefined || stat.nlink < 2n) return false;
+  const { dev, ino } = fs.lstatSync(from, { bigint: true });
+  return dev === stat.dev && ino === stat.ino;
 }
 
 /** rename(2) would replace what another program has made since the check. */

@@ -7,6 +7,7 @@ import { at, PIN_FOLDER, type FsPath } from './fs-path.js';
 import { formatHttpDate, formatIsoDate } from '../webdav/http-date.js';
 import type { Kind } from './place.js';
 import { formatPosix } from './posix-text.js';
+import { resourceIdOf } from './resource-id.js';
 import { toTimespec } from './timespec.js';
 import { escapeXml } from './xml-text.js';
 
@@ -99,6 +100,12 @@ export const LIVE_PROPERTIES: readonly LiveProperty[] = [
     name: 'quota-used-bytes',
     onRequest: true,
     value: (subject) => quota(subject, ({ blocks, bfree }) => blocks - bfree),
+  },
+  {
+    ns: DAV_NS,
+    name: 'resource-id',
+    onRequest: true,
+    value: ({ stat }) => `<D:href>${resourceIdOf(stat)}</D:href>`,
   },
   {
     ns: APACHE_NS,

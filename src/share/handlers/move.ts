@@ -15,14 +15,18 @@ import { resourceStates } from '../resource-states.js';
 import { storedHeaders } from '../stored-answer.js';
 import { stageCopy } from '../stage-copy.js';
 import { syncFolder } from '../temp-file.js';
+import type { TargetPath } from '../target-path.js';
 import { TreeRemoval, type Failure } from '../tree.js';
 
 /** RFC 4918 section 9.9: rename(2), of a link itself. */
 export async function handleMove(exchange: Exchange): Promise<void> {
+  if (exchange.target.segments.length === 0) throw new ShareError(403, 'MOVE of the root');
+  await moveTo(exchange, parseDestination(exchange));
+}
+
+export async function moveTo(exchange: Exchange, destination: TargetPath): Promise<void> {
   const { context, target } = exchange;
-  if (target.segments.length === 0) throw new ShareError(403, 'MOVE of the root');
   const depth = exchange.header('depth') ?? 'infinity';
-  const destination = parseDestination(exchange);
   const overwrite = parseOverwrite(exchange);
   const from = context.root.locate(target.segments, false);
   try {

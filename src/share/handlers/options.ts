@@ -9,13 +9,13 @@ const { version } = JSON.parse(
 export const SERVER = `davport/${version}`;
 
 const READING = ['OPTIONS', 'GET', 'HEAD', 'PROPFIND'];
-const WRITING = ['PUT', 'DELETE', 'MKCOL', 'COPY', 'MOVE', 'PROPPATCH'];
+const WRITING = ['PUT', 'DELETE', 'MKCOL', 'COPY', 'MOVE', 'PROPPATCH', 'BIND', 'UNBIND', 'REBIND'];
 
 export const READ_METHODS: ReadonlySet<string> = new Set(READING);
 
 /** Compliance class, then our extensions (doc/EXTENSIONS.md). */
 const DAV_READ = '1, <urn:davport:posix>';
-const DAV_WRITE = `${DAV_READ}, <urn:davport:sync>`;
+const DAV_WRITE = `${DAV_READ}, bind, <urn:davport:sync>`;
 
 export function allowedMethods(readOnly: boolean): string {
   return (readOnly ? READING : [...READING, ...WRITING]).join(', ');

@@ -16,7 +16,7 @@ test('OPTIONS says what there is; unknown methods are refused', async () => {
   for (const target of ['/', '*', '/none'] as const) {
     const answer = await t.request('OPTIONS', target);
     assert.equal(answer.status, 200);
-    assert.equal(answer.headers.dav, '1, <urn:davport:posix>, <urn:davport:sync>');
+    assert.equal(answer.headers.dav, '1, <urn:davport:posix>, bind, <urn:davport:sync>');
     assert.match(String(answer.headers.server), /^davport\/\d/);
   }
   for (const method of ['POST', 'LOCK', 'UNLOCK', 'PATCH', 'REPORT']) {

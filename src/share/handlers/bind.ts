@@ -1,0 +1,117 @@
+import fs from 'node:fs';
+import { bindingRefused, readBindingRequest } from '../binding.js';
+import { requireConditions } from '../conditional.js';
+import { parseOverwrite } from '../destination.js';
+import { errnoCode } from '../errors.js';
+import type { Exchange } from '../exchange.js';
+import { install } from '../install.js';
+import type { Place } from '../place.js';
+import { resourceStates } from '../resource-states.js';
+import { storedHeaders } from '../stored-answer.js';
+import { formatHref } from '../target-path.js';
+import { syncFile, syncFolder } from '../temp-file.js';
+
+/** RFC 5842 section 4: a hard link, of a file or of a symbolic link itself. */
+export async function handleBind(exchange: Exchange): Promise<void> {
+  const { context } = exchange;
+  const { member, source } = await readBindingRequest(exchange, 'bind');
+  const overwrite = parseOverwrite(exchange);
+  const from = locateSource(exchange, source);
+  try {
+    const to = context.root.locate(member, false);
+    try {
+      await context.nameLocks.free(from);
+      await context.nameLocks.free(to);
+      from.refresh();
+      to.refresh();
+      checkCollection(exchange);
+      checkSource(exchange, from);
+      if (to.kind !== 'missing' && !overwrite) {
+        throw bindingRefused(412, 'can-overwrite', 'there is something already');
+      }
+      const created = to.kind === 'missing';
+      await bind(exchange, from, to, overwrite);
+      if (exchange.durable) await Promise.all([syncFile(to), syncFolder(to)]);
+      await context.versions.settle(to);
+      const headers = { Location: formatHref(member, false), ...storedHeaders(to) };
+      exchange.respond(created ? 201 : 204, headers);
+    } finally {
+      to.close();
+    }
+  } finally {
+    from.close();
+  }
+}
+
+function locateSource(exchange: Exchange, source: readonly string[]): Place {
+  try {
+    return exchange.context.root.locate(source, false);
+  } catch (cause) {
+    const refused = noSource();
+    refused.cause = cause;
+    throw refused;
+  }
+}
+
+function noSource(): Error {
+  return bindingRefused(409, 'bind-source-exists', 'there is no such resource');
+}
+
+function checkSource({ context }: Exchange, from: Place): void {
+  if (from.kind === 'missing' || context.tempNames.isActive(from.name)) throw noSource();
+  if (from.kind === 'file' || from.kind === 'link') return;
+  throw bindingRefused(403, 'binding-allowed', 'only a file can have several names');
+}
+
+/** The conditions of the header are about the collection, which the request is for. */
+function checkCollection(exchange: Exchange): void {
+  const { context, target, req } = exchange;
+  const collection = context.root.locate(target.segments, true);
+  try {
+    requireConditions('BIND', req.headers, collection.existing(), resourceStates(exchange));
+  } finally {
+    collection.close();
+  }
+}
+
+/** In one turn of the loop up to the rename, which `install` guards. */
+async function bind(
+  { context }: Exchange,
+  from: Place,
+  to: Place,
+  overwrite: boolean,
+): Promise<void> {
+  if (to.kind === 'missing' && link(from, to.path)) return;
+  if (!overwrite) throw bindingRefused(412, 'can-overwrite', 'there is something already');
+  const name = context.tempNames.take();
+  const staged = to.sibling(name);
+  try {
+    to.refresh();
+    link(from, staged);
+    await install({ context, from: staged, kind: from.kind, to, overwrite });
+  } finally {
+    fs.rmSync(staged, { force: true });
+    context.tempNames.release(name);
+  }
+}
+
+/** False: the name is taken, by another program since the look at it. */
+function link(from: Place, path: Place['path']): boolean {
+  try {
+    fs.linkSync(from.path, path);
+    return true;
+  } catch (error) {
+    switch (errnoCode(error)) {
+      case 'EEXIST':
+        return false;
+      // Another file system, one without hard links, too many links, or somebody else's file.
+      case 'EXDEV':
+      case 'EPERM':
+      case 'EOPNOTSUPP':
+      case 'EMLINK':
+        throw bindingRefused(403, 'binding-allowed', 'no further name for this file here');
+      default:
+        throw error;
+    }
+  }
+}
