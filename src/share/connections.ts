@@ -2,19 +2,37 @@
  * All connections and what each is waiting for. node:http has time limits for sockets only; a multiplexer's stream is none, so the
  * limits are kept here, for both alike.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+
+export interface Current {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+}
 
 interface Connection {
   /** Waiting for the client since then (monotonic), or undefined: the server is at work. */
   waitingSince: number | undefined;
-  /** In the middle of a request: the stall limit holds, else that of the head. */
-  busy: boolean;
+  /** The request that is being answered: the stall limit holds. Without one, that of the head. */
+  current: Current | undefined;
+  /** Of the stall limit, what earlier waits of this request have used up. */
+  usedMs: number;
+  /** Requests that came before the ones ahead of them were answered. */
+  readonly pipelined: { readonly next: Current | undefined; readonly proceed: () => void }[];
 }
 
 export interface ConnectionLimits {
   readonly stallTimeoutMs: number;
   readonly headTimeoutMs: number;
+  readonly maxConnections: number;
 }
+
+/** What a client has to move within the stall limit, or it holds a connection with a byte now and then. */
+const LEAST_BYTES = 16 * 1024;
+/** Requests that wait for their turn on one connection. No client known sends more than a few ahead. */
+const MAX_PIPELINED = 100;
+/** When there are too many connections, one that has been idle for this long makes room. */
+const EVICT_AFTER_MS = 1000;
 
 export class Connections {
   readonly #limits: ConnectionLimits;
@@ -29,32 +47,68 @@ export class Connections {
     return this.#open.size;
   }
 
-  add(stream: Duplex): void {
-    this.#open.set(stream, { waitingSince: performance.now(), busy: false });
-    stream.once('close', () => {
-      this.#open.delete(stream);
-      if (this.#open.size === 0) this.#stopTimer();
-    });
+  /** False: there are too many. */
+  add(stream: Duplex): boolean {
+    if (this.#open.size >= this.#limits.maxConnections && !this.#evictIdle()) return false;
+    const waitingSince = performance.now();
+    this.#open.set(stream, { waitingSince, current: undefined, usedMs: 0, pipelined: [] });
+    stream.once('close', () => this.#remove(stream));
     this.#timer ??= this.#startTimer();
+    return true;
   }
 
-  /** A request's head is there. */
-  begin(stream: Duplex): void {
-    this.#set(stream, true, undefined);
+  /**
+   * A request's head is there. Gives a promise when it has to wait for its turn: the requests of a connection are done in their
+   * order, for each may change what the next one asks for (RFC 9112 section 9.3.2).
+   */
+  begin(stream: Duplex, next: Current | undefined): Promise<void> | undefined {
+    const connection = this.#open.get(stream);
+    if (!connection) return undefined;
+    if (!connection.current) {
+      start(connection, next);
+      return undefined;
+    }
+    if (connection.pipelined.length >= MAX_PIPELINED) stream.destroy();
+    return new Promise((proceed) => connection.pipelined.push({ next, proceed }));
   }
 
-  /** The request has been answered; a next one may come. */
+  /** What is being answered on the connection. */
+  current(stream: Duplex): Current | undefined {
+    return this.#open.get(stream)?.current;
+  }
+
+  /** The request has been answered; a next one may come, or is there. */
   end(stream: Duplex): void {
-    this.#set(stream, false, performance.now());
+    const connection = this.#open.get(stream);
+    if (!connection) return;
+    const next = connection.pipelined.shift();
+    if (next) {
+      start(connection, next.next);
+      next.proceed();
+    } else {
+      connection.current = undefined;
+      connection.waitingSince = performance.now();
+    }
   }
 
-  /** While the promise is pending, it is the client's turn. */
-  async clientsTurn<T>(stream: Duplex, wait: Promise<T>): Promise<T> {
-    this.#set(stream, true, performance.now());
+  /** While the promise is pending, it is the client's turn. `bytesOf`: what was moved then. */
+  async clientsTurn<T>(
+    stream: Duplex,
+    wait: Promise<T>,
+    bytesOf: (result: T) => number,
+  ): Promise<T> {
+    const connection = this.#open.get(stream);
+    if (!connection) return wait;
+    const began = performance.now();
+    connection.waitingSince = began - connection.usedMs;
     try {
-      return await wait;
+      const result = await wait;
+      const earned = (bytesOf(result) * this.#limits.stallTimeoutMs) / LEAST_BYTES;
+      const used = connection.usedMs + performance.now() - began;
+      connection.usedMs = Math.max(0, used - earned);
+      return result;
     } finally {
-      this.#set(stream, true, undefined);
+      connection.waitingSince = undefined;
     }
   }
 
@@ -63,11 +117,25 @@ export class Connections {
     this.#stopTimer();
   }
 
-  #set(stream: Duplex, busy: boolean, waitingSince: number | undefined): void {
+  /** Who waits for a turn on a connection that is gone finds that out by itself. */
+  #remove(stream: Duplex): void {
     const connection = this.#open.get(stream);
-    if (!connection) return;
-    connection.busy = busy;
-    connection.waitingSince = waitingSince;
+    this.#open.delete(stream);
+    for (const { proceed } of connection?.pipelined ?? []) proceed();
+    if (this.#open.size === 0) this.#stopTimer();
+  }
+
+  #evictIdle(): boolean {
+    const since = performance.now() - EVICT_AFTER_MS;
+    let longest: { stream: Duplex; waitingSince: number } | undefined;
+    for (const [stream, { current, waitingSince }] of this.#open) {
+      if (current || waitingSince === undefined || waitingSince > since) continue;
+      if (!longest || waitingSince < longest.waitingSince) longest = { stream, waitingSince };
+    }
+    if (!longest) return false;
+    this.#open.delete(longest.stream);
+    longest.stream.destroy();
+    return true;
   }
 
   #startTimer(): NodeJS.Timeout {
@@ -82,9 +150,15 @@ export class Connections {
 
   #check(): void {
     const now = performance.now();
-    for (const [stream, { busy, waitingSince }] of this.#open) {
-      const limit = busy ? this.#limits.stallTimeoutMs : this.#limits.headTimeoutMs;
+    for (const [stream, { current, waitingSince }] of this.#open) {
+      const limit = current ? this.#limits.stallTimeoutMs : this.#limits.headTimeoutMs;
       if (waitingSince !== undefined && now - waitingSince > limit) stream.destroy();
     }
   }
+}
+
+function start(connection: Connection, current: Current | undefined): void {
+  connection.current = current;
+  connection.waitingSince = undefined;
+  connection.usedMs = 0;
 }

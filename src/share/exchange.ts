@@ -69,7 +69,7 @@ export class Exchange {
     this.#checkOpen();
     this.bytesOut += chunk.length;
     if (res.write(chunk)) return;
-    await this.context.connections.clientsTurn(this.req.socket, drained(res));
+    await this.context.connections.clientsTurn(this.req.socket, drained(res), () => chunk.length);
     this.#checkOpen();
   }
 
@@ -98,7 +98,9 @@ export class Exchange {
 
   async #next(iterator: AsyncIterator<Buffer>): Promise<IteratorResult<Buffer>> {
     try {
-      return await this.context.connections.clientsTurn(this.req.socket, iterator.next());
+      return await this.context.connections.clientsTurn(this.req.socket, iterator.next(), (next) =>
+        next.done === true ? 0 : next.value.length,
+      );
     } catch (error) {
       throw new ClientGoneError('the connection closed during the request', { cause: error });
     }

@@ -35,6 +35,11 @@ export interface RequestRecord {
   readonly bytesOut: number;
   readonly durationMs: number;
   readonly userAgent: string;
+  readonly referer: string;
+  /** "1.1"; empty for what was no HTTP. */
+  readonly httpVersion: string;
+  /** Address of the client; empty on a channel or a unix socket. */
+  readonly client: string;
 }
 
 export interface ShareOptions {
@@ -48,7 +53,10 @@ export interface ShareOptions {
   /** Without it there are no dead properties. */
   readonly attributes?: AttributeCalls | undefined;
   readonly onRequest?: (record: RequestRecord) => void;
-  /** Longest wait for the next byte from or to a client. */
+  /**
+   * Longest wait for the next byte from or to a client (default 60 s). Waits that end with a few bytes add up: a client has to move
+   * at least 16 KiB in this time.
+   */
   readonly stallTimeoutMs?: number;
   /** Longest wait for (the rest of) a request's head, and longest idle time of a connection. */
   readonly headTimeoutMs?: number;
@@ -56,6 +64,8 @@ export interface ShareOptions {
   readonly maxLocks?: number;
   /** Milliseconds that never go backwards: by it locks expire. */
   readonly clock?: () => number;
+  /** At a time (default 1024); one more takes the place of an idle one, or is answered with 503. */
+  readonly maxConnections?: number;
 }
 
 export interface ShareStats {
@@ -93,6 +103,7 @@ export interface ResolvedOptions {
   readonly headTimeoutMs: number;
   readonly maxLocks: number;
   readonly clock: () => number;
+  readonly maxConnections: number;
 }
 
 export const SYMLINK_POLICIES = ['inside', 'hide', 'show'] as const;
@@ -115,5 +126,6 @@ export function resolveOptions(options: ShareOptions): ResolvedOptions {
     headTimeoutMs: options.headTimeoutMs ?? 30_000,
     maxLocks: options.maxLocks ?? 4096,
     clock: options.clock ?? (() => performance.now()),
+    maxConnections: options.maxConnections ?? 1024,
   };
 }

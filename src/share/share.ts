@@ -9,6 +9,7 @@ import { VersionKeeper } from './etag.js';
 import { NameLocks } from './name-locks.js';
 import { resolveOptions, type Share, type ShareOptions, type ShareStats } from './options.js';
 import { Root } from './root.js';
+import { statusLine } from './status-line.js';
 import { sweep } from './sweep.js';
 import { TempNames } from './temp-names.js';
 
@@ -74,8 +75,8 @@ class FolderShare implements Share {
     }
     // Before node:http adds its own listener: a stream that fails at once must not end the process.
     stream.on('error', () => undefined);
-    this.#context.connections.add(stream);
-    this.#http.emit('connection', stream);
+    if (this.#context.connections.add(stream)) this.#http.emit('connection', stream);
+    else this.#refuse(stream, 503);
   }
 
   close(): Promise<void> {
@@ -89,15 +90,22 @@ class FolderShare implements Share {
       { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: 0, requestTimeout: 0 },
       this.handler,
     );
+    // Fields beyond a number would be dropped in silence, a precondition among them; the size is bounded.
+    http.maxHeadersCount = 0;
     http.on('checkContinue', this.handler);
-    http.on('clientError', refuse);
+    http.on('connect', (_req, stream: Duplex) => this.#refuse(stream, 400));
+    http.on('clientError', (error, stream) => void this.#onClientError(error, stream));
     return http;
   }
 
   async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const began = performance.now();
     const { connections } = this.#context;
-    connections.begin(req.socket);
+    const turn = connections.begin(req.socket, { req, res });
+    if (turn) {
+      await turn;
+      if (req.socket.destroyed) return;
+    }
+    const began = performance.now();
     const { bytesIn, bytesOut } = await dispatch(req, res, this.#context);
     connections.end(req.socket);
     this.#counts.requests++;
@@ -119,14 +127,59 @@ class FolderShare implements Share {
     if (!onRequest && !log.enabled('info')) return;
     const method = req.method ?? '';
     const target = req.url ?? '';
-    const userAgent = req.headers['user-agent'] ?? '';
-    onRequest?.({ method, target, status, bytesIn, bytesOut, durationMs, userAgent });
+    const { 'user-agent': userAgent = '', referer = '' } = req.headers;
+    onRequest?.({
+      method,
+      target,
+      status,
+      bytesIn,
+      bytesOut,
+      durationMs,
+      userAgent,
+      referer,
+      httpVersion: req.httpVersion,
+      client: addressOf(req.socket),
+    });
     log.info(`${method} ${target}`, {
       status,
       in: bytesIn,
       out: bytesOut,
       ms: Math.round(durationMs),
     });
+  }
+
+  async #onClientError(error: NodeJS.ErrnoException, stream: Duplex): Promise<void> {
+    const { connections } = this.#context;
+    const current = connections.current(stream);
+    if (
+      error.code?.startsWith('HPE_') !== true ||
+      (current?.res.headersSent && !current.req.complete)
+    ) {
+      stream.destroy();
+      return;
+    }
+    // Not into the middle of the answer to the request before.
+    if (current?.req.complete) await connections.begin(stream, undefined);
+    this.#refuse(stream, error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400);
+  }
+
+  /** What is no HTTP, or one too many, gets an answer where one can still be sent. */
+  #refuse(stream: Duplex, status: number): void {
+    this.#context.options.onRequest?.({
+      method: '',
+      target: '',
+      status,
+      bytesIn: 0,
+      bytesOut: 0,
+      durationMs: 0,
+      userAgent: '',
+      referer: '',
+      httpVersion: '',
+      client: addressOf(stream),
+    });
+    const answer = `${statusLine(status)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+    if (stream.writable && !stream.destroyed) stream.end(answer, () => stream.destroy());
+    else stream.destroy();
   }
 
   async #sweep(startedAt: number): Promise<number> {
@@ -149,13 +202,9 @@ class FolderShare implements Share {
   }
 }
 
-/** What is no HTTP gets an answer where one can still be sent. */
-function refuse(error: NodeJS.ErrnoException, stream: Duplex): void {
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
-      : '400 Bad Request';
-  const answer = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
-  if (stream.writable && !stream.destroyed) stream.end(answer, () => stream.destroy());
-  else stream.destroy();
+/** Empty for what is no TCP connection. */
+function addressOf(stream: Duplex): string {
+  return 'remoteAddress' in stream && typeof stream.remoteAddress === 'string'
+    ? stream.remoteAddress
+    : '';
 }
