@@ -71,3 +71,12 @@ export function contentTypeOf(name: string): string {
   const extension = dot > 0 ? name.slice(dot + 1).toLowerCase() : '';
   return Object.hasOwn(TYPES, extension) ? TYPES[extension]! : 'application/octet-stream';
 }
+
+const COMPRESSIBLE: ReadonlySet<string> = new Set(
+  Object.values(TYPES).filter((type) => /^text\/|[/+]xml$|\/(?:json|yaml|rtf|x-sh)$/.test(type)),
+);
+
+/** Is it text in the main, of which a coding makes less? */
+export function isCompressible(type: string): boolean {
+  return COMPRESSIBLE.has(type);
+}

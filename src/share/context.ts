@@ -1,4 +1,5 @@
 import type { Connections } from './connections.js';
+import type { ContentLocks } from './content-locks.js';
 import type { DeadProperties } from './dead-properties.js';
 import type { VersionKeeper } from './etag.js';
 import type { NameLocks } from './name-locks.js';
@@ -12,6 +13,7 @@ export interface Context {
   readonly root: Root;
   readonly connections: Connections;
   readonly versions: VersionKeeper;
+  readonly contentLocks: ContentLocks;
   readonly tempNames: TempNames;
   readonly nameLocks: NameLocks;
   readonly deadProperties: DeadProperties;

@@ -41,6 +41,11 @@ export class VersionKeeper {
     return true;
   }
 
+  /** A version that is about to be changed in place: the next one must not look like it. */
+  note(stat: BigIntStats): void {
+    this.#remember(etagOf(stat));
+  }
+
   #isNew(stat: BigIntStats | undefined): boolean {
     return !stat || !this.#recent.has(etagOf(stat));
   }

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Connections } from './connections.js';
+import { ContentLocks } from './content-locks.js';
 import type { Context } from './context.js';
 import { DeadProperties } from './dead-properties.js';
 import { dispatch } from './dispatcher.js';
@@ -45,6 +46,7 @@ class FolderShare implements Share {
       root: new Root(options.root, options.symlinks),
       connections: new Connections(options),
       versions: new VersionKeeper(),
+      contentLocks: new ContentLocks(),
       tempNames: new TempNames(),
       nameLocks: new NameLocks(),
       deadProperties: new DeadProperties(options.attributes),

@@ -30,8 +30,11 @@ test('whole files, ranges and HEAD', async () => {
   }
   const beyond = await t.request('GET', '/big.bin', { headers: { Range: 'bytes=300000-' } });
   assert.deepEqual([beyond.status, beyond.headers['content-range']], [416, 'bytes */300000']);
-  const several = await t.request('GET', '/big.bin', { headers: { Range: 'bytes=0-1,5-6' } });
-  assert.deepEqual([several.status, several.body.length], [200, 300_000]);
+  const headWithRange = await t.request('HEAD', '/big.bin', { headers: { Range: 'bytes=0-1' } });
+  assert.deepEqual(
+    [headWithRange.status, headWithRange.headers['content-length']],
+    [200, '300000'],
+  );
   const empty = await t.request('GET', '/empty.txt');
   assert.deepEqual([empty.status, empty.headers['content-length']], [200, '0']);
   assert.equal((await t.request('GET', '/none')).status, 404);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { evaluateIf, parseIfHeader } from '../../../src/share/if-header.js';
-import { parseRange } from '../../../src/share/range.js';
+import { parseRanges } from '../../../src/share/range.js';
 import { parsePosix } from '../../../src/share/posix-text.js';
 import {
   encodeSegment,
@@ -61,27 +61,74 @@ test('isWithin compares whole names', () => {
 });
 
 test('ranges', () => {
-  const cases: [string | undefined, number, unknown][] = [
+  const cases: [string | undefined, number, string | [start: number, end: number][]][] = [
     [undefined, 10, 'whole'],
-    ['bytes=0-', 10, { start: 0, end: 10 }],
-    ['bytes=2-4', 10, { start: 2, end: 5 }],
-    ['bytes=2-400', 10, { start: 2, end: 10 }],
-    ['bytes=9-9', 10, { start: 9, end: 10 }],
+    ['bytes=0-', 10, [[0, 10]]],
+    ['bytes=2-4', 10, [[2, 5]]],
+    [' BYTES= 2-4 ', 10, [[2, 5]]],
+    ['bytes=2-400', 10, [[2, 10]]],
+    [`bytes=2-${'9'.repeat(400)}`, 10, [[2, 10]]],
+    ['bytes=9-9', 10, [[9, 10]]],
     ['bytes=10-', 10, 'unsatisfiable'],
-    ['bytes=-3', 10, { start: 7, end: 10 }],
-    ['bytes=-30', 10, { start: 0, end: 10 }],
+    ['bytes=10-,12-13,-0', 10, 'unsatisfiable'],
+    ['bytes=-3', 10, [[7, 10]]],
+    ['bytes=-30', 10, [[0, 10]]],
     ['bytes=-0', 10, 'unsatisfiable'],
     ['bytes=0-', 0, 'unsatisfiable'],
     ['bytes=-1', 0, 'unsatisfiable'],
     ['bytes=4-2', 10, 'whole'],
-    ['bytes=1-2,4-5', 10, 'whole'],
+    ['bytes=1-2,4-2', 10, 'whole'],
     ['lines=1-2', 10, 'whole'],
     ['bytes=x-2', 10, 'whole'],
     ['bytes=-', 10, 'whole'],
-    ['bytes=5000000000-', 6_000_000_000, { start: 5_000_000_000, end: 6_000_000_000 }],
+    ['bytes=', 10, 'whole'],
+    ['bytes=,', 10, 'whole'],
+    ['bytes=5000000000-', 6_000_000_000, [[5_000_000_000, 6_000_000_000]]],
+    // Several: those outside are left out, close and overlapping ones are one, at its first place.
+    ['bytes=1-2,4-5', 10, [[1, 6]]],
+    [
+      'bytes= 0-0 , ,-1',
+      1000,
+      [
+        [0, 1],
+        [999, 1000],
+      ],
+    ],
+    [
+      'bytes=900-,0-99,5000-',
+      1000,
+      [
+        [900, 1000],
+        [0, 100],
+      ],
+    ],
+    ['bytes=500-599,0-99,50-549', 1000, [[0, 600]]],
+    ['bytes=0-0,500-500,1-', 1000, [[0, 1000]]],
+    [
+      'bytes=600-699,0-99,300-399,550-610',
+      1000,
+      [
+        [550, 700],
+        [0, 100],
+        [300, 400],
+      ],
+    ],
+    [`bytes=${'0-,'.repeat(5000)}`, 1000, [[0, 1000]]],
+    [
+      `bytes=${Array.from({ length: 256 }, (_, at) => `${at * 1000}-${at * 1000}`).join()}`,
+      1e9,
+      Array.from({ length: 256 }, (_, at) => [at * 1000, at * 1000 + 1]),
+    ],
+    [
+      `bytes=${Array.from({ length: 257 }, (_, at) => `${at * 1000}-${at * 1000}`).join()}`,
+      1e9,
+      'whole',
+    ],
   ];
   for (const [header, size, expected] of cases) {
-    assert.deepEqual(parseRange(header, size), expected, header);
+    const parsed = parseRanges(header, size);
+    const told = typeof parsed === 'string' ? parsed : parsed.map(({ start, end }) => [start, end]);
+    assert.deepEqual(told, expected, header);
   }
 });
 
