@@ -16,6 +16,8 @@ export function formatPosix(stat: BigIntStats, path: FsPath): string {
     atime: toTimespec(stat.atimeNs),
     ino: Number(stat.ino),
     nlink: Number(stat.nlink),
+    // Names in two file systems may have the same number; of a file with one name nobody looks for others.
+    ...(stat.nlink > 1n && !stat.isDirectory() ? { dev: Number(stat.dev) } : {}),
     ...(target === undefined ? {} : { target }),
   });
 }

@@ -1,6 +1,7 @@
 import type { HttpClient } from '../http/types.js';
 import type { Logger } from '../log.js';
 import type { DavContext } from './context.js';
+import { bind } from './methods/bind.js';
 import { copy, move } from './methods/copy-move.js';
 import { remove } from './methods/delete.js';
 import { get } from './methods/get.js';
@@ -34,6 +35,7 @@ export function createWebDavClient(http: HttpClient, { log }: WebDavOptions): We
     put: (path, body, options) => put(context, path, body, options),
     remove: (path, options) => remove(context, path, options),
     mkcol: (path, options) => mkcol(context, path, options),
+    bind: (collection, name, path, options) => bind(context, collection, name, path, options),
     copy: (from, to, options) => copy(context, from, to, options),
     move: (from, to, options) => move(context, from, to, options),
     proppatch: (path, changes, options) => proppatch(context, path, changes, options),

@@ -13,6 +13,7 @@ export function formatPosixProperty(posix: PosixProperty): string {
   if (posix.target !== undefined) fields.push(`target=${encodeValue(posix.target)}`);
   if (posix.ino !== undefined) fields.push(`ino=${posix.ino}`);
   if (posix.nlink !== undefined) fields.push(`nlink=${posix.nlink}`);
+  if (posix.dev !== undefined) fields.push(`dev=${posix.dev}`);
   return fields.join(' ');
 }
 
@@ -41,8 +42,9 @@ export function parsePosixProperty(text: string): PosixProperty {
         break;
       case 'ino':
       case 'nlink':
+      case 'dev':
         if (/^\d{1,16}$/.test(value) && Number.isSafeInteger(Number(value))) {
-          posix[field.slice(0, at) as 'ino' | 'nlink'] = Number(value);
+          posix[field.slice(0, at) as 'ino' | 'nlink' | 'dev'] = Number(value);
         }
         break;
     }

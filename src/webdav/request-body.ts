@@ -51,6 +51,12 @@ export function proppatchBody(changes: readonly PropertyChange[]): Buffer {
   return toBytes(`<D:propertyupdate xmlns:D="DAV:">${instructions.join('')}</D:propertyupdate>`);
 }
 
+/** RFC 5842 section 4. */
+export function bindBody(segment: string, href: string): Buffer {
+  const content = `<D:segment>${escapeText(segment)}</D:segment><D:href>${escapeText(href)}</D:href>`;
+  return toBytes(`<D:bind xmlns:D="DAV:">${content}</D:bind>`);
+}
+
 export function lockBody(): Buffer {
   return toBytes(
     '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope>' +

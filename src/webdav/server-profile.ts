@@ -8,6 +8,9 @@ import type { ServerProfile } from './types.js';
 /** Token in the DAV field by which our own share says that it has the posix property and all that goes with it. */
 export const DAVPORT_TOKEN = '<urn:davport:posix>';
 
+/** It keeps a change back until it is on disk when asked to. */
+const SYNC_TOKEN = '<urn:davport:sync>';
+
 type ServerName = ServerProfile['name'];
 export type Promises = Omit<ServerProfile, 'name' | 'server' | 'davClasses'>;
 
@@ -21,6 +24,8 @@ const UNKNOWN: Promises = {
   deadProperties: false,
   setsExecutable: false,
   livePosix: false,
+  hardLinks: false,
+  sync: false,
   quota: true,
   deleteFollowsLinks: false,
   moveClobbersCollections: true,
@@ -78,7 +83,11 @@ export function identifyServer(head: HttpHead): ServerProfile {
       .filter((token) => token !== ''),
   );
   const name = serverName(server, davClasses, head.headers);
-  return { name, server, davClasses, ...PROMISES[name] };
+  const advertised = {
+    hardLinks: name === 'davport' && davClasses.has('bind'),
+    sync: davClasses.has(SYNC_TOKEN),
+  };
+  return { name, server, davClasses, ...PROMISES[name], ...advertised };
 }
 
 function serverName(

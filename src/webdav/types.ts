@@ -31,6 +31,8 @@ export interface PosixProperty {
   /** Inode number where the peer tells (our own share). */
   readonly ino?: number;
   readonly nlink?: number;
+  /** With `nlink` above 1: the file system that `ino` is of. */
+  readonly dev?: number;
 }
 
 /** Live state of a resource as one PROPFIND told it. */
@@ -69,10 +71,15 @@ export interface Precondition {
   readonly absent?: boolean;
 }
 
-export interface PutOptions extends CallOptions {
+export interface PutOptions extends CallOptions, SyncOptions {
   readonly precondition?: Precondition;
   /** Sent as metadata where the server takes it along with the PUT (our own share): saves a PROPPATCH. */
   readonly posix?: PosixProperty;
+}
+
+export interface SyncOptions {
+  /** On disk before it is answered, where the server can promise that (`sync` of the profile). */
+  readonly durable?: boolean;
 }
 
 export interface PutResult {
@@ -112,6 +119,10 @@ export interface ServerProfile {
   readonly setsExecutable: boolean;
   /** The posix property is live there (our own share): mode and times are the file's own. */
   readonly livePosix: boolean;
+  /** Files may have several names, made by BIND (RFC 5842). */
+  readonly hardLinks: boolean;
+  /** A request may ask for its change, or what it tells of, to be on disk before it is answered. */
+  readonly sync: boolean;
   /** Quota properties are told (RFC 4331). */
   readonly quota: boolean;
   /** DELETE of a collection may empty what a symbolic link points at: never delete one that was not seen empty. */
@@ -130,7 +141,7 @@ export interface WebDavClient {
   /** The profile if it is known already. */
   readonly knownProfile: ServerProfile | undefined;
   /** Depth 0. */
-  stat(path: string, options?: CallOptions): Promise<Resource>;
+  stat(path: string, options?: CallOptions & SyncOptions): Promise<Resource>;
   /** Depth 1 without the collection itself and without what is hidden (see hiddenName). Resolves when the document ended well. */
   list(path: string, options?: CallOptions): Promise<Listing>;
   /** RFC 4331 at `path`. */
@@ -142,7 +153,17 @@ export interface WebDavClient {
   get(path: string, sink: BodySink, options?: CallOptions & GetOptions): Promise<GetResult>;
   put(path: string, body: HttpBody, options?: PutOptions): Promise<PutResult>;
   remove(path: string, options?: CallOptions & { precondition?: Precondition }): Promise<void>;
-  mkcol(path: string, options?: CallOptions): Promise<Resource | undefined>;
+  mkcol(
+    path: string,
+    options?: CallOptions & Pick<PutOptions, 'posix'>,
+  ): Promise<Resource | undefined>;
+  /** A further name `name` in `collection`, where nothing has it yet (else DavError 412), for the file at `path`. */
+  bind(
+    collection: string,
+    name: string,
+    path: string,
+    options?: CallOptions,
+  ): Promise<Resource | undefined>;
   copy(
     from: string,
     to: string,

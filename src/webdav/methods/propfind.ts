@@ -12,6 +12,7 @@ export interface PropfindRequest {
   readonly body: Buffer;
   readonly profile: ServerProfile;
   readonly call: CallOptions | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Called for each entry while the document arrives. */
   readonly onEntry: (entry: MultistatusEntry) => void;
   /** The document broke off and is asked for again: forget its entries. */
@@ -25,7 +26,7 @@ export async function propfind(context: DavContext, request: PropfindRequest): P
     method: 'PROPFIND',
     path,
     collection: request.depth === '1',
-    headers: { depth: request.depth, 'content-type': XML_CONTENT_TYPE },
+    headers: { depth: request.depth, 'content-type': XML_CONTENT_TYPE, ...request.headers },
     body: request.body,
     sink,
     call,
@@ -71,7 +72,7 @@ class MultistatusSink implements BodySink {
 /** Depth 0: the one entry, whatever its href. */
 export async function propfindOne(
   context: DavContext,
-  request: Pick<PropfindRequest, 'path' | 'body' | 'profile' | 'call'>,
+  request: Pick<PropfindRequest, 'path' | 'body' | 'profile' | 'call' | 'headers'>,
 ): Promise<MultistatusEntry> {
   let found: MultistatusEntry | undefined;
   await propfind(context, {

@@ -4,7 +4,7 @@ import { formatPosixProperty } from '../posix-property.js';
 import { preconditionFields } from '../preconditions.js';
 import { requireStatus } from '../status.js';
 import { storedResource } from '../stored-resource.js';
-import type { PutOptions, PutResult, ServerProfile } from '../types.js';
+import type { PutOptions, PutResult, ServerProfile, SyncOptions } from '../types.js';
 
 /** PUT of a whole file. The body goes with its length: a chunked one that is cut looks complete to some servers. */
 export async function put(
@@ -27,6 +27,7 @@ export async function put(
       'content-type': 'application/octet-stream',
       ...conditions,
       ...posixField(profile, options),
+      ...syncField(options),
     },
     body,
     call: options,
@@ -38,7 +39,15 @@ export async function put(
   };
 }
 
-function posixField(profile: ServerProfile, { posix }: PutOptions): Record<string, string> {
+/** A server may be asked for what it doesn't promise: then nobody relies on it. */
+export function syncField({ durable }: SyncOptions): Record<string, string> {
+  return durable === true ? { 'davport-sync': '1' } : {};
+}
+
+export function posixField(
+  profile: ServerProfile,
+  { posix }: Pick<PutOptions, 'posix'>,
+): Record<string, string> {
   return posix !== undefined && profile.livePosix
     ? { 'davport-posix': formatPosixProperty(posix) }
     : {};

@@ -56,6 +56,8 @@ const PHODAV: ServerProfile = {
   deadProperties: true,
   setsExecutable: false,
   livePosix: false,
+  hardLinks: false,
+  sync: false,
   quota: true,
   deleteFollowsLinks: true,
   moveClobbersCollections: true,
