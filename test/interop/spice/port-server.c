@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,6 +251,8 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: port-server SPICE.sock PORT.sock\n");
     return 2;
   }
+  /* The library writes to viewers that may just have died, as QEMU does, too. */
+  signal(SIGPIPE, SIG_IGN);
   GMainLoop *loop = g_main_loop_new(NULL, FALSE);
   SpiceServer *server = spice_server_new();
   port_path = argv[2];

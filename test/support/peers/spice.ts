@@ -56,8 +56,10 @@ export async function startSpice(dir: string, readOnly = false): Promise<SpicePe
     if (kill) viewer.kill('SIGKILL');
     await viewer.stop();
     logs.push(viewer.log());
-    // Under load the server was seen to take longer than ten seconds to notice.
-    await waitUntil('end of the SPICE session', () => !existsSync(portSocket), 60_000);
+    await waitUntil('end of the SPICE session', () => {
+      if (!server.running) throw new Error(`the SPICE server died: ${server.log()}`);
+      return !existsSync(portSocket);
+    });
   };
   await startViewer();
   return {
