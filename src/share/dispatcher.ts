@@ -14,6 +14,7 @@ import { handlePropfind } from './handlers/propfind.js';
 import { handleProppatch } from './handlers/proppatch.js';
 import { handlePut } from './handlers/put.js';
 import { handleRebind, handleUnbind } from './handlers/rebind.js';
+import { handleSearch } from './handlers/search.js';
 import { formatErrorBody, XML_TYPE } from './multistatus-writer.js';
 
 const HANDLERS: Readonly<Record<string, (exchange: Exchange) => Promise<void> | void>> = {
@@ -21,6 +22,7 @@ const HANDLERS: Readonly<Record<string, (exchange: Exchange) => Promise<void> | 
   GET: handleGet,
   HEAD: handleGet,
   PROPFIND: handlePropfind,
+  SEARCH: handleSearch,
   PUT: handlePut,
   DELETE: handleDelete,
   MKCOL: handleMkcol,

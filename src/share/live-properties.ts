@@ -108,6 +108,13 @@ export const LIVE_PROPERTIES: readonly LiveProperty[] = [
     value: ({ stat }) => `<D:href>${resourceIdOf(stat)}</D:href>`,
   },
   {
+    ns: DAV_NS,
+    name: 'supported-query-grammar-set',
+    onRequest: true,
+    value: () =>
+      '<D:supported-query-grammar><D:grammar><D:basicsearch/></D:grammar></D:supported-query-grammar>',
+  },
+  {
     ns: APACHE_NS,
     name: 'executable',
     value: ({ kind, stat }) =>

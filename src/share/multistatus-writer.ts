@@ -26,6 +26,12 @@ export class MultistatusWriter {
     return this.#pending.length < CHUNK_CHARACTERS ? undefined : this.#flush();
   }
 
+  /** Sends what there is, or white space (which means nothing there): the client sees that somebody is at work. */
+  async flush(): Promise<void> {
+    this.#pending ||= '\n';
+    await this.#flush();
+  }
+
   async end(): Promise<void> {
     this.#pending += '</D:multistatus>\n';
     if (!this.#begun) {

@@ -8,7 +8,7 @@ const { version } = JSON.parse(
 /** Value of Server: how a mount knows that it has our own share before it. */
 export const SERVER = `davport/${version}`;
 
-const READING = ['OPTIONS', 'GET', 'HEAD', 'PROPFIND'];
+const READING = ['OPTIONS', 'GET', 'HEAD', 'PROPFIND', 'SEARCH'];
 const WRITING = ['PUT', 'DELETE', 'MKCOL', 'COPY', 'MOVE', 'PROPPATCH', 'BIND', 'UNBIND', 'REBIND'];
 
 export const READ_METHODS: ReadonlySet<string> = new Set(READING);
@@ -28,6 +28,8 @@ export function handleOptions(exchange: Exchange): void {
     DAV: readOnly ? DAV_READ : DAV_WRITE,
     Allow: allowedMethods(readOnly),
     'MS-Author-Via': 'DAV',
+    // RFC 5323 section 3.2.
+    DASL: '<DAV:basicsearch>',
     'Accept-Ranges': 'bytes',
   });
 }
