@@ -88,6 +88,7 @@ async function share(args: ParsedArgs, io: CliIo): Promise<number> {
     symlinks: (args.value('symlinks') ?? 'inside') as SymlinkPolicy,
     log,
     attributes: binding instanceof Error ? undefined : binding,
+    watches: binding instanceof Error ? undefined : binding,
     ...(args.has('log') && { onRequest: (record) => io.err(formatRequest(record)) }),
   });
   try {

@@ -1,3 +1,4 @@
+import type { ChangeFeeds } from './change-feed/change-feeds.js';
 import type { Connections } from './connections.js';
 import type { ContentLocks } from './content-locks.js';
 import type { DeadProperties } from './dead-properties.js';
@@ -15,6 +16,7 @@ export interface Context {
   readonly versions: VersionKeeper;
   readonly contentLocks: ContentLocks;
   readonly tempNames: TempNames;
+  readonly changeFeeds: ChangeFeeds;
   readonly nameLocks: NameLocks;
   readonly deadProperties: DeadProperties;
   /** Aborted when the share closes: long work stops at its next step. */

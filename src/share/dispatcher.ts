@@ -13,6 +13,7 @@ import { allowedMethods, handleOptions, READ_METHODS, SERVER } from './handlers/
 import { handlePropfind } from './handlers/propfind.js';
 import { handleProppatch } from './handlers/proppatch.js';
 import { handlePut } from './handlers/put.js';
+import { handleReport } from './handlers/report.js';
 import { handleRebind, handleUnbind } from './handlers/rebind.js';
 import { handleSearch } from './handlers/search.js';
 import { formatErrorBody, XML_TYPE } from './multistatus-writer.js';
@@ -29,6 +30,7 @@ const HANDLERS: Readonly<Record<string, (exchange: Exchange) => Promise<void> | 
   COPY: handleCopy,
   MOVE: handleMove,
   PROPPATCH: handleProppatch,
+  REPORT: handleReport,
   BIND: handleBind,
   UNBIND: handleUnbind,
   REBIND: handleRebind,

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { UsageError } from '../errors.js';
 import { silentLogger, type Logger } from '../log.js';
+import type { WatchCalls } from './change-feed/inotify.js';
 import type { SymlinkPolicy } from './root.js';
 
 /**
@@ -52,6 +53,8 @@ export interface ShareOptions {
   readonly sync?: boolean;
   /** Without it there are no dead properties. */
   readonly attributes?: AttributeCalls | undefined;
+  /** Without it there is no feed of changes. */
+  readonly watches?: WatchCalls | undefined;
   readonly onRequest?: (record: RequestRecord) => void;
   /**
    * Longest wait for the next byte from or to a client (default 60 s). Waits that end with a few bytes add up: a client has to move
@@ -98,6 +101,7 @@ export interface ResolvedOptions {
   readonly log: Logger;
   readonly sync: boolean;
   readonly attributes: AttributeCalls | undefined;
+  readonly watches: WatchCalls | undefined;
   readonly onRequest: ((record: RequestRecord) => void) | undefined;
   readonly stallTimeoutMs: number;
   readonly headTimeoutMs: number;
@@ -121,6 +125,7 @@ export function resolveOptions(options: ShareOptions): ResolvedOptions {
     log: options.log ?? silentLogger,
     sync: options.sync ?? false,
     attributes: options.attributes,
+    watches: options.watches,
     onRequest: options.onRequest,
     stallTimeoutMs: options.stallTimeoutMs ?? 60_000,
     headTimeoutMs: options.headTimeoutMs ?? 30_000,

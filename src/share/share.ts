@@ -1,6 +1,7 @@
 /** The sharing end: one folder as a WebDAV server, on whatever carries a connection. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { ChangeFeeds } from './change-feed/change-feeds.js';
 import { Connections } from './connections.js';
 import { ContentLocks } from './content-locks.js';
 import type { Context } from './context.js';
@@ -41,13 +42,15 @@ class FolderShare implements Share {
   constructor(given: ShareOptions) {
     const startedAt = Date.now();
     const options = resolveOptions(given);
+    const root = new Root(options.root, options.symlinks);
     this.#context = {
       options,
-      root: new Root(options.root, options.symlinks),
+      root,
       connections: new Connections(options),
       versions: new VersionKeeper(),
       contentLocks: new ContentLocks(),
       tempNames: new TempNames(),
+      changeFeeds: new ChangeFeeds(options.watches, root),
       nameLocks: new NameLocks(),
       deadProperties: new DeadProperties(options.attributes),
       closing: this.#closing.signal,

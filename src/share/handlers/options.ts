@@ -8,13 +8,14 @@ const { version } = JSON.parse(
 /** Value of Server: how a mount knows that it has our own share before it. */
 export const SERVER = `davport/${version}`;
 
-const READING = ['OPTIONS', 'GET', 'HEAD', 'PROPFIND', 'SEARCH'];
+const READING = ['OPTIONS', 'GET', 'HEAD', 'PROPFIND', 'REPORT', 'SEARCH'];
 const WRITING = ['PUT', 'DELETE', 'MKCOL', 'COPY', 'MOVE', 'PROPPATCH', 'BIND', 'UNBIND', 'REBIND'];
 
 export const READ_METHODS: ReadonlySet<string> = new Set(READING);
 
 /** Compliance class, then our extensions (doc/EXTENSIONS.md). */
 const DAV_READ = '1, <urn:davport:posix>';
+const DAV_CHANGES = ', <urn:davport:changes>';
 const DAV_WRITE = `${DAV_READ}, bind, <urn:davport:sync>`;
 
 export function allowedMethods(readOnly: boolean): string {
@@ -23,9 +24,10 @@ export function allowedMethods(readOnly: boolean): string {
 
 /** Says what the server can do; of any path, as clients ask before they know what is there. */
 export function handleOptions(exchange: Exchange): void {
-  const { readOnly } = exchange.context.options;
+  const { changeFeeds, options } = exchange.context;
+  const { readOnly } = options;
   exchange.respond(200, {
-    DAV: readOnly ? DAV_READ : DAV_WRITE,
+    DAV: `${readOnly ? DAV_READ : DAV_WRITE}${changeFeeds.available ? DAV_CHANGES : ''}`,
     Allow: allowedMethods(readOnly),
     'MS-Author-Via': 'DAV',
     // RFC 5323 section 3.2.

@@ -1,4 +1,5 @@
 import type { BigIntStats } from 'node:fs';
+import { coverByFeed } from '../change-feed/cover.js';
 import type { Context } from '../context.js';
 import { errnoCode, ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
@@ -43,8 +44,10 @@ class Listing {
 
   async run(withMembers: boolean, minimal: boolean): Promise<void> {
     const { segments, trailingSlash } = this.#exchange.target;
-    const place = this.#context.root.locate(segments, !this.#showLinks || trailingSlash);
+    const follow = !this.#showLinks || trailingSlash;
+    const place = this.#context.root.locate(segments, follow);
     try {
+      coverByFeed(this.#exchange, place, follow);
       const subject = this.#self(place);
       const isCollection = subject.kind === 'collection';
       const headers = minimal ? { 'Preference-Applied': 'return=minimal' } : {};

@@ -48,7 +48,7 @@ export async function startShare(options: Partial<ShareOptions> = {}): Promise<T
   for (const folder of [dir, outside]) fs.mkdirSync(folder, { recursive: true });
   const binding = loadNativeBinding();
   const attributes = binding instanceof Error ? undefined : binding;
-  const share = await createShare({ root: dir, attributes, ...options });
+  const share = await createShare({ root: dir, attributes, watches: attributes, ...options });
   const socketPath = path.join(base, 'http.sock');
   const listener = await listenHttp(share, { path: socketPath });
   const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });

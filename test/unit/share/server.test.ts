@@ -16,7 +16,7 @@ test('OPTIONS says what there is; unknown methods are refused', async () => {
   for (const target of ['/', '*', '/none'] as const) {
     const answer = await t.request('OPTIONS', target);
     assert.equal(answer.status, 200);
-    assert.equal(answer.headers.dav, '1, <urn:davport:posix>, bind, <urn:davport:sync>');
+    assert.equal(answer.headers.dav, '1, <urn:davport:posix>, bind, <urn:davport:sync>, <urn:davport:changes>');
     assert.match(String(answer.headers.server), /^davport\/\d/);
   }
   for (const method of ['POST', 'LOCK', 'UNLOCK', 'PATCH', 'REPORT']) {
@@ -35,8 +35,8 @@ test('read-only: every change is refused, and not advertised', async () => {
     assert.equal(answer.status, 403, method);
   }
   const options = await t.request('OPTIONS', '/');
-  assert.equal(options.headers.allow, 'OPTIONS, GET, HEAD, PROPFIND');
-  assert.equal(options.headers.dav, '1, <urn:davport:posix>');
+  assert.equal(options.headers.allow, 'OPTIONS, GET, HEAD, PROPFIND, REPORT');
+  assert.equal(options.headers.dav, '1, <urn:davport:posix>, <urn:davport:changes>');
   assert.equal((await t.request('GET', '/f')).text, 'x');
   assert.equal(await t.share.swept, 0);
   assert.equal(fs.readdirSync(t.dir).length, 2);
