@@ -6,7 +6,7 @@ import { startBackground, type Background } from './background.js';
 import { waitUntil } from './wait-until.js';
 
 const PROGRAM = `
-import ctypes, json, os, sys
+import ctypes, json, os, stat, sys
 plan = json.loads(sys.argv[1])
 libc = ctypes.CDLL(None, use_errno=True)
 def exchange(a, b):
@@ -23,9 +23,11 @@ def make(path, kind):
             open(path + '/' + name, 'w').write('inside')
 def opened(path):
     # A FIFO can be opened for writing without waiting only while somebody has it open for reading.
-    try: os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    try: fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     except OSError: return False
-    return os.path.exists(path) and not os.path.isfile(path)
+    is_fifo = stat.S_ISFIFO(os.fstat(fd).st_mode)
+    os.close(fd)
+    return is_fifo
 print('ready', flush=True)
 while True:
     for (a, kind), (b, other) in plan:
