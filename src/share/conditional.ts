@@ -40,7 +40,7 @@ export function requireConditions(
   method: string,
   headers: IncomingHttpHeaders,
   stat: BigIntStats | undefined,
-  stateOf: (resource: string) => ResourceState,
+  stateOf: (resource: string | undefined) => ResourceState,
 ): void {
   if (evaluateConditions(method, headers, stat) === 'failed') throw preconditionFailed();
   requireIf(headers, stat, stateOf);
@@ -49,11 +49,15 @@ export function requireConditions(
 export function requireIf(
   headers: IncomingHttpHeaders,
   stat: BigIntStats | undefined,
-  stateOf: (resource: string) => ResourceState,
+  stateOf: (resource: string | undefined) => ResourceState,
 ): void {
   const header = headers['if'];
   if (typeof header !== 'string') return;
-  const own: ResourceState = { etag: stat && etagOf(stat), hasToken: () => false };
+  // Of the resource of the request the state is the one that is about to be changed, or sent.
+  const own: ResourceState = {
+    etag: stat && etagOf(stat),
+    hasToken: (token) => stateOf(undefined).hasToken(token),
+  };
   const holds = evaluateIf(parseIfHeader(header), (resource) =>
     resource === undefined ? own : stateOf(resource),
   );

@@ -3,6 +3,7 @@ import type { Connections } from './connections.js';
 import type { ContentLocks } from './content-locks.js';
 import type { DeadProperties } from './dead-properties.js';
 import type { VersionKeeper } from './etag.js';
+import type { LockTable } from './locks/lock-table.js';
 import type { NameLocks } from './name-locks.js';
 import type { ResolvedOptions } from './options.js';
 import type { Root } from './root.js';
@@ -18,6 +19,8 @@ export interface Context {
   readonly tempNames: TempNames;
   readonly changeFeeds: ChangeFeeds;
   readonly nameLocks: NameLocks;
+  /** Those of clients. */
+  readonly locks: LockTable;
   readonly deadProperties: DeadProperties;
   /** Aborted when the share closes: long work stops at its next step. */
   readonly closing: AbortSignal;

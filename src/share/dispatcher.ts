@@ -7,6 +7,7 @@ import { handleBind } from './handlers/bind.js';
 import { handleCopy } from './handlers/copy.js';
 import { handleDelete } from './handlers/delete.js';
 import { handleGet } from './handlers/get.js';
+import { handleLock } from './handlers/lock.js';
 import { handleMkcol } from './handlers/mkcol.js';
 import { handleMove } from './handlers/move.js';
 import { allowedMethods, handleOptions, READ_METHODS, SERVER } from './handlers/options.js';
@@ -14,6 +15,7 @@ import { handlePropfind } from './handlers/propfind.js';
 import { handleProppatch } from './handlers/proppatch.js';
 import { handlePut } from './handlers/put.js';
 import { handleReport } from './handlers/report.js';
+import { handleUnlock } from './handlers/unlock.js';
 import { handleRebind, handleUnbind } from './handlers/rebind.js';
 import { handleSearch } from './handlers/search.js';
 import { formatErrorBody, XML_TYPE } from './multistatus-writer.js';
@@ -31,6 +33,8 @@ const HANDLERS: Readonly<Record<string, (exchange: Exchange) => Promise<void> | 
   MOVE: handleMove,
   PROPPATCH: handleProppatch,
   REPORT: handleReport,
+  LOCK: handleLock,
+  UNLOCK: handleUnlock,
   BIND: handleBind,
   UNBIND: handleUnbind,
   REBIND: handleRebind,
@@ -62,7 +66,7 @@ function handle(exchange: Exchange): Promise<void> | void {
   const handler = Object.hasOwn(HANDLERS, method) ? HANDLERS[method] : undefined;
   const { readOnly } = context.options;
   if (!handler) {
-    // LOCK, POST and the like are known but not for any resource here.
+    // POST and the like are known but not for any resource here.
     throw new ShareError(405, `no ${method} here`, {
       headers: { Allow: allowedMethods(readOnly) },
     });
@@ -87,13 +91,12 @@ function answerError(
     res.destroy();
     return;
   }
-  const condition = error instanceof ShareError ? error.condition : undefined;
-  const text = error instanceof ShareError ? error.message : 'the file system refused';
-  const body = condition ? formatErrorBody(condition) : `${text}\n`;
-  const extra = error instanceof ShareError ? error.headers : {};
+  const told = error instanceof ShareError ? error : undefined;
+  const xml = told?.document ?? (told?.condition && formatErrorBody(told.condition));
+  const body = xml ?? `${told?.message ?? 'the file system refused'}\n`;
   res.writeHead(status, {
-    ...extra,
-    'Content-Type': condition ? XML_TYPE : 'text/plain; charset=utf-8',
+    ...told?.headers,
+    'Content-Type': xml !== undefined ? XML_TYPE : 'text/plain; charset=utf-8',
     'Content-Length': Buffer.byteLength(body),
   });
   res.end(req.method === 'HEAD' ? undefined : body);

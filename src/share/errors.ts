@@ -1,24 +1,34 @@
 import { DavportError } from '../errors.js';
 import type { PropertyName } from '../webdav/types.js';
 
+/** Precondition or postcondition element (RFC 4918 section 16), with the resources that it is about. */
+export interface ErrorCondition extends PropertyName {
+  /** Encoded. */
+  readonly hrefs?: readonly string[];
+}
+
 /** A request that is answered with `status`. Raised anywhere below the dispatcher, which turns it into the response. */
 export class ShareError extends DavportError {
   readonly status: number;
-  /** Precondition or postcondition element of the body (RFC 4918 section 16). */
-  readonly condition: PropertyName | undefined;
+  /** Of the body. */
+  readonly condition: ErrorCondition | undefined;
+  /** The whole body as XML, where that is more than a condition. */
+  readonly document: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     status: number,
     message: string,
     options?: ErrorOptions & {
-      condition?: PropertyName;
+      condition?: ErrorCondition;
+      document?: string;
       headers?: Readonly<Record<string, string>>;
     },
   ) {
     super(`SHARE_${status}`, message, options);
     this.status = status;
     this.condition = options?.condition;
+    this.document = options?.document;
     this.headers = options?.headers ?? {};
   }
 }

@@ -29,6 +29,14 @@ export function at(fd: number, name: string): FsPath {
   return Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), encodeName(name)]);
 }
 
+/** The open folder and the name that `at` made the path of. */
+export function partsOf(path: FsPath): { fd: number; name: string } | undefined {
+  const text = typeof path === 'string' ? path : decodeName(path);
+  const [, fd, name] = /^\/proc\/self\/fd\/(\d+)\/(.*)$/s.exec(text) ?? [];
+  if (fd === undefined || name === undefined) return undefined;
+  return { fd: Number(fd), name: name === '.' ? '' : name };
+}
+
 /** A name as `readdir` gives it with the encoding latin1: one character per byte, which costs no Buffer per name. */
 export function fromLatin1Name(name: string): string {
   return /[\x80-\xff]/.test(name) ? decodeName(Buffer.from(name, 'latin1')) : name;

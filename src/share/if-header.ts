@@ -16,42 +16,79 @@ export interface IfList {
   readonly conditions: readonly Condition[];
 }
 
-const TOKEN = /\s*(?:(\()|(\))|<([^<>\s]*)>|\[\s*((?:W\/)?"[^"]*")\s*\]|(Not)(?![A-Za-z]))/iy;
+const SYMBOL = /\s*(?:(\()|(\))|<([^<>\s]+)>|\[\s*((?:W\/)?"[^"]*")\s*\]|(Not)(?![A-Za-z]))/iy;
+
+interface IfSymbol {
+  readonly kind: '(' | ')' | 'uri' | 'etag' | 'not';
+  readonly text: string;
+}
 
 export function parseIfHeader(header: string): IfList[] {
-  const lists: IfList[] = [];
-  let resource: string | undefined;
-  let open: Condition[] | undefined;
-  let not = false;
-  TOKEN.lastIndex = 0;
-  const rest = header.trimEnd();
-  while (TOKEN.lastIndex < rest.length) {
-    const match = TOKEN.exec(rest);
+  return new ListReader(scan(header)).lists();
+}
+
+function scan(header: string): IfSymbol[] {
+  const symbols: IfSymbol[] = [];
+  const text = header.trimEnd();
+  SYMBOL.lastIndex = 0;
+  while (SYMBOL.lastIndex < text.length) {
+    const match = SYMBOL.exec(text);
     if (!match) throw malformed();
     const [, begin, end, uri, etag] = match;
-    if (!open) {
-      // A list or the tag of the lists that follow; untagged lists can't follow tagged ones as something else.
-      if (begin) open = [];
-      else if (uri !== undefined && (lists.length === 0 || resource !== undefined)) resource = uri;
-      else throw malformed();
-    } else if (end) {
-      if (open.length === 0 || not) throw malformed();
-      lists.push({ resource, conditions: open });
-      open = undefined;
-    } else if (uri !== undefined) {
-      open.push({ kind: 'token', not, token: uri });
-      not = false;
-    } else if (etag !== undefined) {
-      open.push({ kind: 'etag', not, etag });
-      not = false;
-    } else if (begin || not) {
-      throw malformed();
-    } else {
-      not = true;
-    }
+    if (begin) symbols.push({ kind: '(', text: begin });
+    else if (end) symbols.push({ kind: ')', text: end });
+    else if (uri !== undefined) symbols.push({ kind: 'uri', text: uri });
+    else if (etag !== undefined) symbols.push({ kind: 'etag', text: etag });
+    else symbols.push({ kind: 'not', text: '' });
   }
-  if (open || lists.length === 0) throw malformed();
-  return lists;
+  return symbols;
+}
+
+class ListReader {
+  readonly #symbols: readonly IfSymbol[];
+  #at = 0;
+
+  constructor(symbols: readonly IfSymbol[]) {
+    this.#symbols = symbols;
+  }
+
+  /** All with tags, or all without. */
+  lists(): IfList[] {
+    const lists: IfList[] = [];
+    const tagged = this.#next === 'uri';
+    do {
+      const resource = tagged ? this.#take('uri') : undefined;
+      do lists.push({ resource, conditions: this.#list() });
+      while (this.#next === '(');
+    } while (this.#next !== undefined);
+    return lists;
+  }
+
+  #list(): Condition[] {
+    const conditions: Condition[] = [];
+    this.#take('(');
+    do conditions.push(this.#condition());
+    while (this.#next !== ')');
+    this.#take(')');
+    return conditions;
+  }
+
+  #condition(): Condition {
+    const not = this.#next === 'not';
+    if (not) this.#take('not');
+    if (this.#next === 'etag') return { kind: 'etag', not, etag: this.#take('etag') };
+    return { kind: 'token', not, token: this.#take('uri') };
+  }
+
+  get #next(): IfSymbol['kind'] | undefined {
+    return this.#symbols[this.#at]?.kind;
+  }
+
+  #take(kind: IfSymbol['kind']): string {
+    const symbol = this.#symbols[this.#at++];
+    if (symbol?.kind !== kind) throw malformed();
+    return symbol.text;
+  }
 }
 
 function malformed(): ShareError {

@@ -6,6 +6,7 @@ import { etagOf } from './etag.js';
 import { at, PIN_FOLDER, type FsPath } from './fs-path.js';
 import { formatHttpDate, formatIsoDate } from '../webdav/http-date.js';
 import type { Kind } from './place.js';
+import { SUPPORTED_LOCKS, type LockDiscovery } from './locks/lock-properties.js';
 import { formatPosix } from './posix-text.js';
 import { resourceIdOf } from './resource-id.js';
 import { toTimespec } from './timespec.js';
@@ -25,8 +26,8 @@ export interface Subject {
 interface LiveProperty extends PropertyName {
   /** Told only to who names it: RFC 4331 section 2, and what is for davport's own mount. */
   readonly onRequest?: true;
-  /** Content of the element, escaped; '' for an empty one. */
-  value(subject: Subject): string | undefined;
+  /** Content of the element, escaped; '' for an empty one. `discovery`: of the locks, where the share has them. */
+  value(subject: Subject, discovery?: LockDiscovery): string | undefined;
 }
 
 const PREFIXES: Readonly<Record<string, string>> = {
@@ -88,6 +89,13 @@ export const LIVE_PROPERTIES: readonly LiveProperty[] = [
     value: ({ kind, name, stat }) =>
       kind === 'file' ? contentTypeOf(name) : kind === 'special' ? specialType(stat) : undefined,
   },
+  {
+    ns: DAV_NS,
+    name: 'supportedlock',
+    value: ({ kind }, discovery) =>
+      discovery && (kind === 'file' || kind === 'collection') ? SUPPORTED_LOCKS : undefined,
+  },
+  { ns: DAV_NS, name: 'lockdiscovery', value: ({ path }, discovery) => discovery?.(path) },
   { ns: DAV_NS, name: 'displayname', value: ({ name }) => escapeXml(name) },
   {
     ns: DAV_NS,

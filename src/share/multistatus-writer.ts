@@ -1,5 +1,6 @@
 import { DAV_NS, formatProperty, NAMESPACE_DECLARATIONS } from './live-properties.js';
 import type { PropertyName } from '../webdav/types.js';
+import type { ErrorCondition } from './errors.js';
 import type { Exchange, Headers } from './exchange.js';
 import { statusLine } from './status-line.js';
 
@@ -63,13 +64,28 @@ export function formatResponse(href: string, content: string): string {
   return `<D:response><D:href>${href}</D:href>${content}</D:response>\n`;
 }
 
-export function formatStatusResponse(href: string, status: number): string {
-  return formatResponse(href, `<D:status>${statusLine(status)}</D:status>`);
+export function formatStatusResponse(
+  href: string,
+  status: number,
+  condition?: ErrorCondition,
+): string {
+  const error = condition ? `<D:error>${formatCondition(condition)}</D:error>` : '';
+  return formatResponse(href, `<D:status>${statusLine(status)}</D:status>${error}`);
+}
+
+/** A whole document; `root` is an element of DAV:. */
+export function formatDocument(root: string, content: string): string {
+  return `${XML_HEAD}<D:${root}${NAMESPACE_DECLARATIONS}>${content}</D:${root}>\n`;
 }
 
 /** Body that says which condition failed (RFC 4918 section 16). */
-export function formatErrorBody(condition: PropertyName): string {
-  return `${XML_HEAD}<D:error${NAMESPACE_DECLARATIONS}>${formatProperty(condition, '')}</D:error>\n`;
+export function formatErrorBody(condition: ErrorCondition): string {
+  return formatDocument('error', formatCondition(condition));
+}
+
+function formatCondition(condition: ErrorCondition): string {
+  const hrefs = (condition.hrefs ?? []).map((href) => `<D:href>${href}</D:href>`);
+  return formatProperty(condition, hrefs.join(''));
 }
 
 export function davCondition(name: string): PropertyName {

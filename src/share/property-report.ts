@@ -9,6 +9,7 @@ import {
   tagOf,
   type Subject,
 } from './live-properties.js';
+import type { LockDiscovery } from './locks/lock-properties.js';
 import { formatPropstat, formatResponse } from './multistatus-writer.js';
 import type { PropfindRequest } from './propfind-request.js';
 
@@ -26,17 +27,18 @@ export function compileReport(
   request: PropfindRequest,
   dead: DeadProperties,
   minimal: boolean,
+  discovery?: LockDiscovery,
 ): Report {
   switch (request.kind) {
     case 'prop':
       return reportColumns(
-        request.names.map((name) => column(name, dead)),
+        request.names.map((name) => column(name, dead, discovery)),
         !minimal,
       );
     case 'allprop':
-      return reportAll(request.include, dead);
+      return reportAll(request.include, dead, discovery);
     case 'propname':
-      return reportNames(dead);
+      return reportNames(dead, discovery);
   }
 }
 
@@ -46,7 +48,11 @@ export function namesPosix(request: PropfindRequest): boolean {
   return names.some(({ ns, name }) => ns === DAVPORT_NS && name === 'posix');
 }
 
-function column(property: PropertyName, dead: DeadProperties): Column {
+function column(
+  property: PropertyName,
+  dead: DeadProperties,
+  discovery: LockDiscovery | undefined,
+): Column {
   const empty = formatProperty(property, '');
   const live = liveProperty(property);
   if (live) {
@@ -54,7 +60,7 @@ function column(property: PropertyName, dead: DeadProperties): Column {
     return {
       empty,
       element: (subject) => {
-        const content = live.value(subject);
+        const content = live.value(subject, discovery);
         if (content === undefined) return undefined;
         return content === '' ? empty : `<${start}>${content}</${end}>`;
       },
@@ -81,11 +87,15 @@ function reportColumns(columns: readonly Column[], tellMissing: boolean): Report
   };
 }
 
-function reportAll(include: readonly PropertyName[], dead: DeadProperties): Report {
+function reportAll(
+  include: readonly PropertyName[],
+  dead: DeadProperties,
+  discovery: LockDiscovery | undefined,
+): Report {
   const standard = LIVE_PROPERTIES.filter(
     (property) => !property.onRequest || include.some((name) => isSame(name, property)),
   );
-  const columns = standard.map((property) => column(property, dead));
+  const columns = standard.map((property) => column(property, dead, discovery));
   return (href, subject) => {
     const live = columns.map(({ element }) => element(subject) ?? '').join('');
     const others = dead.list(subject.path).map((name) => dead.get(subject.path, name) ?? '');
@@ -93,10 +103,10 @@ function reportAll(include: readonly PropertyName[], dead: DeadProperties): Repo
   };
 }
 
-function reportNames(dead: DeadProperties): Report {
+function reportNames(dead: DeadProperties, discovery: LockDiscovery | undefined): Report {
   return (href, subject) => {
     const live = LIVE_PROPERTIES.filter(
-      (property) => property.onRequest || property.value(subject) !== undefined,
+      (property) => property.onRequest || property.value(subject, discovery) !== undefined,
     );
     const names = [...live, ...dead.list(subject.path)];
     const elements = names.map((name) => formatProperty(name, '')).join('');

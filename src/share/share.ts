@@ -8,6 +8,7 @@ import type { Context } from './context.js';
 import { DeadProperties } from './dead-properties.js';
 import { dispatch } from './dispatcher.js';
 import { VersionKeeper } from './etag.js';
+import { LockTable } from './locks/lock-table.js';
 import { NameLocks } from './name-locks.js';
 import { resolveOptions, type Share, type ShareOptions, type ShareStats } from './options.js';
 import { Root } from './root.js';
@@ -52,6 +53,7 @@ class FolderShare implements Share {
       tempNames: new TempNames(),
       changeFeeds: new ChangeFeeds(options.watches, root),
       nameLocks: new NameLocks(),
+      locks: new LockTable(options),
       deadProperties: new DeadProperties(options.attributes),
       closing: this.#closing.signal,
     };

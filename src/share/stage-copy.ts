@@ -1,5 +1,4 @@
 import type { Context } from './context.js';
-import { checkOverwrite } from './destination.js';
 import { install } from './install.js';
 import type { Place } from './place.js';
 import { TreeCopy, TreeRemoval, type Failure } from './tree.js';
@@ -11,19 +10,23 @@ export interface StagedCopy {
   readonly overwrite: boolean;
   readonly deep: boolean;
   readonly durable: boolean;
+  /** Throws what stands against `to` being made or replaced. Called when that is to happen, in the same turn of the loop. */
+  readonly check: () => void;
 }
 
 /** Copies next to the destination, then puts the whole in its place. Gives the members that could not be copied. */
 export async function stageCopy(copy: StagedCopy): Promise<Failure[]> {
-  const { context, from, to, overwrite, deep, durable } = copy;
+  const { context, from, to, overwrite, deep, durable, check } = copy;
   const name = context.tempNames.take();
   const staged = to.sibling(name);
   const work = new TreeCopy(context, durable);
   try {
     await work.copy(from.path, staged, deep);
-    await context.nameLocks.free(to);
+    for (let busy = context.nameLocks.inUse(to); busy; busy = context.nameLocks.inUse(to)) {
+      await busy;
+    }
     to.refresh();
-    checkOverwrite(to, overwrite);
+    check();
     await install({ context, from: staged, kind: from.kind, to, overwrite });
   } finally {
     // Nothing is left there when it went well.

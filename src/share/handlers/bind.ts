@@ -5,6 +5,7 @@ import { parseOverwrite } from '../destination.js';
 import { errnoCode } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { install } from '../install.js';
+import { requireUnlocked } from '../locks/enforcement.js';
 import type { Place } from '../place.js';
 import { resourceStates } from '../resource-states.js';
 import { storedHeaders } from '../stored-answer.js';
@@ -20,8 +21,13 @@ export async function handleBind(exchange: Exchange): Promise<void> {
   try {
     const to = context.root.locate(member, false);
     try {
-      await context.nameLocks.free(from);
-      await context.nameLocks.free(to);
+      for (
+        let busy = context.nameLocks.inUse(from, to);
+        busy;
+        busy = context.nameLocks.inUse(from, to)
+      ) {
+        await busy;
+      }
       from.refresh();
       to.refresh();
       checkCollection(exchange);
@@ -29,6 +35,7 @@ export async function handleBind(exchange: Exchange): Promise<void> {
       if (to.kind !== 'missing' && !overwrite) {
         throw bindingRefused(412, 'can-overwrite', 'there is something already');
       }
+      requireUnlocked(exchange, to, 'name', member);
       const created = to.kind === 'missing';
       await bind(exchange, from, to, overwrite);
       if (exchange.durable) await Promise.all([syncFile(to), syncFolder(to)]);

@@ -8,6 +8,7 @@ import {
 } from '../destination.js';
 import { ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
+import { dropUnmapped, requireUnlocked } from '../locks/enforcement.js';
 import { resourceStates } from '../resource-states.js';
 import { stageCopy } from '../stage-copy.js';
 import { storedHeaders } from '../stored-answer.js';
@@ -26,11 +27,18 @@ export async function handleCopy(exchange: Exchange): Promise<void> {
     requireConditions('COPY', exchange.req.headers, stat, resourceStates(exchange));
     const to = locateDestination(exchange, destination);
     try {
-      checkOverwrite(to, overwrite);
+      const check = (): void => {
+        checkOverwrite(to, overwrite);
+        // A file that gets other content keeps its name.
+        const inPlace = from.kind === 'file' && (to.kind === 'file' || to.kind === 'missing');
+        requireUnlocked(exchange, to, inPlace ? 'state' : 'name', destination.segments);
+      };
+      check();
       const created = to.kind === 'missing';
       const { durable } = exchange;
       const deep = depth === 'infinity';
-      const failures = await stageCopy({ context, from, to, overwrite, deep, durable });
+      const failures = await stageCopy({ context, from, to, overwrite, deep, durable, check });
+      dropUnmapped(context, to, destination.segments);
       if (durable) await syncFolder(to);
       await context.versions.settle(to);
       if (failures.length > 0) await respondFailures(exchange, destination.segments, failures);

@@ -4,6 +4,7 @@ import { respondFailures } from '../destination.js';
 import { errnoCode, ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { DAVPORT_NS } from '../../webdav/types.js';
+import { dropUnmapped, requireUnlocked } from '../locks/enforcement.js';
 import { resourceStates } from '../resource-states.js';
 import { syncFolder } from '../temp-file.js';
 import { removeFile, TreeRemoval } from '../tree.js';
@@ -15,11 +16,22 @@ export async function handleDelete(exchange: Exchange): Promise<void> {
   if (target.segments.length === 0) throw new ShareError(403, 'DELETE of the root');
   const place = context.root.locate(target.segments, false);
   try {
-    await context.nameLocks.free(place);
+    for (let busy = context.nameLocks.inUse(place); busy; busy = context.nameLocks.inUse(place)) {
+      await busy;
+    }
     place.refresh();
     const stat = place.existing();
     requireConditions('DELETE', exchange.req.headers, stat, resourceStates(exchange));
-    const failures = await remove(exchange, place);
+    requireUnlocked(exchange, place, 'name');
+    let failures: TreeRemoval['failures'] = [];
+    try {
+      // Held: what is being removed is neither locked nor written again before it is gone.
+      await context.nameLocks.hold(place, async () => {
+        failures = await remove(exchange, place);
+      });
+    } finally {
+      dropUnmapped(context, place, target.segments);
+    }
     if (exchange.durable) await syncFolder(place);
     if (failures.length === 0) exchange.respond(204);
     else await respondFailures(exchange, target.segments, failures);

@@ -3,6 +3,7 @@ import { requireConditions } from '../conditional.js';
 import { errnoCode, ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { at, ofFd } from '../fs-path.js';
+import { requireUnlocked } from '../locks/enforcement.js';
 import { setTimes, settableMode } from '../metadata.js';
 import type { Place } from '../place.js';
 import { parsePosix } from '../posix-text.js';
@@ -18,6 +19,7 @@ export async function handleMkcol(exchange: Exchange): Promise<void> {
   try {
     if (place.kind !== 'missing') throw new ShareError(405, 'there is something already');
     requireConditions('MKCOL', exchange.req.headers, undefined, resourceStates(exchange));
+    requireUnlocked(exchange, place, 'state');
     make(place);
     dress(exchange, place);
     if (exchange.durable) await syncFolder(place);

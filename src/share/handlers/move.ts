@@ -10,6 +10,7 @@ import {
 import { errnoCode, ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { install } from '../install.js';
+import { dropUnmapped, locksRootedIn, requireUnlocked } from '../locks/enforcement.js';
 import type { Place } from '../place.js';
 import { resourceStates } from '../resource-states.js';
 import { storedHeaders } from '../stored-answer.js';
@@ -36,14 +37,31 @@ export async function moveTo(exchange: Exchange, destination: TargetPath): Promi
     }
     const to = locateDestination(exchange, destination);
     try {
-      await context.nameLocks.free(from);
-      await context.nameLocks.free(to);
+      for (
+        let busy = context.nameLocks.inUse(from, to);
+        busy;
+        busy = context.nameLocks.inUse(from, to)
+      ) {
+        await busy;
+      }
       from.refresh();
       to.refresh();
       requireConditions('MOVE', exchange.req.headers, from.existing(), resourceStates(exchange));
-      checkOverwrite(to, overwrite);
+      const check = (): void => {
+        checkOverwrite(to, overwrite);
+        requireUnlocked(exchange, from, 'name');
+        requireUnlocked(exchange, to, 'name', destination.segments);
+      };
+      check();
       const created = to.kind === 'missing';
-      const failures = await move(context, from, to, overwrite);
+      const replaced = locksRootedIn(context, to, destination.segments);
+      let failures: readonly Failure[] = [];
+      await context.nameLocks.hold(from, async () => {
+        failures = await move({ context, from, to, overwrite, check });
+      });
+      // A lock stays with its URL, and ends with what it was a lock of (RFC 4918 sections 7.7 and 9.9.3).
+      for (const lock of replaced) context.locks.remove(lock);
+      dropUnmapped(context, from, target.segments);
       if (exchange.durable) await Promise.all([syncFolder(from), syncFolder(to)]);
       await context.versions.settle(to);
       if (failures.length > 0) await respondFailures(exchange, target.segments, failures);
@@ -56,12 +74,16 @@ export async function moveTo(exchange: Exchange, destination: TargetPath): Promi
   }
 }
 
-async function move(
-  context: Context,
-  from: Place,
-  to: Place,
-  overwrite: boolean,
-): Promise<Failure[]> {
+interface Move {
+  readonly context: Context;
+  readonly from: Place;
+  readonly to: Place;
+  readonly overwrite: boolean;
+  readonly check: () => void;
+}
+
+async function move(work: Move): Promise<Failure[]> {
+  const { context, from, to, overwrite } = work;
   try {
     await install({ context, from: from.path, kind: from.kind, to, overwrite });
     return [];
@@ -71,18 +93,14 @@ async function move(
       throw new ShareError(403, 'the destination is below the source', { cause: error });
     }
     if (errnoCode(error) !== 'EXDEV') throw error;
-    return moveAcross(context, from, to, overwrite);
+    return moveAcross(work);
   }
 }
 
 /** Another file system is mounted in between: a copy, and then the removal. The source stays when not all of it came over. */
-async function moveAcross(
-  context: Context,
-  from: Place,
-  to: Place,
-  overwrite: boolean,
-): Promise<Failure[]> {
-  const failures = await stageCopy({ context, from, to, overwrite, deep: true, durable: true });
+async function moveAcross(work: Move): Promise<Failure[]> {
+  const { context, from } = work;
+  const failures = await stageCopy({ ...work, deep: true, durable: true });
   if (failures.length > 0) return failures;
   const removal = new TreeRemoval(context);
   await removal.remove(from.path);

@@ -9,14 +9,17 @@ const { version } = JSON.parse(
 export const SERVER = `davport/${version}`;
 
 const READING = ['OPTIONS', 'GET', 'HEAD', 'PROPFIND', 'REPORT', 'SEARCH'];
-const WRITING = ['PUT', 'DELETE', 'MKCOL', 'COPY', 'MOVE', 'PROPPATCH', 'BIND', 'UNBIND', 'REBIND'];
+const WRITING = [
+  ...['PUT', 'DELETE', 'MKCOL', 'COPY', 'MOVE', 'PROPPATCH', 'LOCK', 'UNLOCK'],
+  ...['BIND', 'UNBIND', 'REBIND'],
+];
 
 export const READ_METHODS: ReadonlySet<string> = new Set(READING);
 
-/** Compliance class, then our extensions (doc/EXTENSIONS.md). */
-const DAV_READ = '1, <urn:davport:posix>';
+/** Compliance classes (2 is locks), then our extensions (doc/EXTENSIONS.md). */
+const DAV_READ = '1, 3, <urn:davport:posix>';
 const DAV_CHANGES = ', <urn:davport:changes>';
-const DAV_WRITE = `${DAV_READ}, bind, <urn:davport:sync>`;
+const DAV_WRITE = '1, 2, 3, <urn:davport:posix>, bind, <urn:davport:sync>';
 
 export function allowedMethods(readOnly: boolean): string {
   return (readOnly ? READING : [...READING, ...WRITING]).join(', ');

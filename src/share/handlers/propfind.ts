@@ -4,6 +4,7 @@ import type { Context } from '../context.js';
 import { errnoCode, ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { FolderReader, type FolderEntry } from '../folder-reader.js';
+import { lockDiscovery } from '../locks/lock-properties.js';
 import { davCondition, MultistatusWriter } from '../multistatus-writer.js';
 import { kindOf, type Place } from '../place.js';
 import { compileReport, namesPosix, type Report } from '../property-report.js';
@@ -23,7 +24,9 @@ export async function handlePropfind(exchange: Exchange): Promise<void> {
   if (depth !== '0' && depth !== '1') throw new ShareError(400, 'Depth is 0 or 1');
   const request = parsePropfind(await exchange.smallBody());
   const minimal = /(^|[,;\s])return\s*=\s*"?minimal/i.test(exchange.header('prefer') ?? '');
-  const report = compileReport(request, exchange.context.deadProperties, minimal);
+  const { context } = exchange;
+  const discovery = lockDiscovery(context);
+  const report = compileReport(request, context.deadProperties, minimal, discovery);
   const listing = new Listing(exchange, report, namesPosix(request));
   await listing.run(depth === '1', minimal);
 }

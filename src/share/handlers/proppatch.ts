@@ -3,6 +3,7 @@ import { DAVPORT_NS } from '../../webdav/types.js';
 import { ShareError, statusOf } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { formatProperty } from '../live-properties.js';
+import { requireUnlocked } from '../locks/enforcement.js';
 import { formatPropstat, formatResponse, MultistatusWriter } from '../multistatus-writer.js';
 import type { Place } from '../place.js';
 import {
@@ -24,13 +25,16 @@ export async function handleProppatch(exchange: Exchange): Promise<void> {
   const meansLinks = instructions.some(({ ns, name }) => ns === DAVPORT_NS && name === 'posix');
   const place = context.root.locate(target.segments, !meansLinks || target.trailingSlash);
   try {
-    await context.nameLocks.free(place);
+    for (let busy = context.nameLocks.inUse(place); busy; busy = context.nameLocks.inUse(place)) {
+      await busy;
+    }
     place.refresh();
     const stat = place.existing();
     if (place.kind === 'special' || (place.kind === 'link' && !meansLinks)) {
       throw new ShareError(403, 'neither file nor collection');
     }
     requireConditions('PROPPATCH', exchange.req.headers, stat, resourceStates(exchange));
+    requireUnlocked(exchange, place, 'state');
     const outcome = applyAll(exchange, place, instructions);
     if (exchange.durable) await Promise.all([syncFile(place), syncFolder(place)]);
     await context.versions.settle(place);

@@ -1,6 +1,7 @@
 import { requireConditions } from '../conditional.js';
 import { ShareError, statusOf } from '../errors.js';
 import type { Exchange } from '../exchange.js';
+import { requireUnlocked } from '../locks/enforcement.js';
 import type { StoredMetadata } from '../metadata.js';
 import type { Place } from '../place.js';
 import { parsePosix } from '../posix-text.js';
@@ -47,6 +48,7 @@ function checkTarget(exchange: Exchange, place: Place): void {
     throw new ShareError(403, 'neither file nor collection, or a link that is not followed');
   }
   requireConditions('PUT', exchange.req.headers, place.stat, resourceStates(exchange));
+  requireUnlocked(exchange, place, 'state');
 }
 
 /** Was it new? */
@@ -64,7 +66,9 @@ async function store(exchange: Exchange, place: Place, metadata: StoredMetadata)
       dress(file, place, metadata);
       await file.sync();
     }
-    await context.nameLocks.free(place);
+    for (let busy = context.nameLocks.inUse(place); busy; busy = context.nameLocks.inUse(place)) {
+      await busy;
+    }
     // From here to the commit in one turn of the loop: no other request comes between check and change.
     place.refresh();
     checkTarget(exchange, place);
