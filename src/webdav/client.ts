@@ -11,6 +11,7 @@ import { mkcol } from './methods/mkcol.js';
 import { properties, propertyNames, quota } from './methods/properties.js';
 import { proppatch } from './methods/proppatch.js';
 import { put } from './methods/put.js';
+import { search } from './methods/search.js';
 import { stat } from './methods/stat.js';
 import { ProfileKeeper } from './profile-keeper.js';
 import type { WebDavClient } from './types.js';
@@ -43,6 +44,7 @@ export function createWebDavClient(http: HttpClient, { log }: WebDavOptions): We
     propertyNames: (path, options) => propertyNames(context, path, options),
     lock: (path, options) => lock(context, path, options),
     unlock: (path, token, options) => unlock(context, path, token, options),
+    search: (path, options) => search(context, path, options),
     close: async () => {
       keeper.close();
       await http.close();

@@ -7,7 +7,7 @@ const HEAD = '<?xml version="1.0" encoding="utf-8"?>\n';
 export const XML_CONTENT_TYPE = 'application/xml; charset=utf-8';
 
 /** Elements with namespaces declared where they stand: short, and no prefix can clash. */
-function element({ ns, name }: PropertyName, content?: string): string {
+export function element({ ns, name }: PropertyName, content?: string): string {
   const open =
     ns === 'DAV:'
       ? `D:${name}`
@@ -24,7 +24,7 @@ function attribute(text: string): string {
     .replace(/[\t\n]/g, ' ');
 }
 
-function toBytes(xml: string): Buffer {
+export function toBytes(xml: string): Buffer {
   return Buffer.from(HEAD + xml, 'utf8');
 }
 

@@ -27,6 +27,7 @@ const UNKNOWN: Promises = {
   hardLinks: false,
   sync: false,
   quota: true,
+  basicSearch: false,
   deleteFollowsLinks: false,
   moveClobbersCollections: true,
 };
@@ -87,7 +88,9 @@ export function identifyServer(head: HttpHead): ServerProfile {
     hardLinks: name === 'davport' && davClasses.has('bind'),
     sync: davClasses.has(SYNC_TOKEN),
   };
-  return { name, server, davClasses, ...PROMISES[name], ...advertised };
+  // RFC 5323 section 3.2. Codes are in angle brackets; some servers leave them out.
+  const basicSearch = /(^|[\s,<])DAV:basicsearch($|[\s,>])/.test(head.headers.dasl ?? '');
+  return { name, server, davClasses, ...PROMISES[name], ...advertised, basicSearch };
 }
 
 function serverName(

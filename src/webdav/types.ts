@@ -125,6 +125,8 @@ export interface ServerProfile {
   readonly sync: boolean;
   /** Quota properties are told (RFC 4331). */
   readonly quota: boolean;
+  /** Looks for resources itself (RFC 5323). Each server says so itself. */
+  readonly basicSearch: boolean;
   /** DELETE of a collection may empty what a symbolic link points at: never delete one that was not seen empty. */
   readonly deleteFollowsLinks: boolean;
   /** MOVE onto an existing collection destroys it first. Always check before. */
@@ -193,6 +195,8 @@ export interface WebDavClient {
     options?: CallOptions & { timeoutSec?: number },
   ): Promise<{ token: string; created: boolean }>;
   unlock(path: string, token: string, options?: CallOptions): Promise<void>;
+  /** Looks below `path` on the server (RFC 5323), which must have `basicSearch`. Each resource is told when it arrives. */
+  search(path: string, options: CallOptions & SearchOptions): Promise<SearchResult>;
   close(): Promise<void>;
 }
 
@@ -219,6 +223,36 @@ export interface Listing {
   readonly members: Resource[];
   /** Uploads on the way, or left by a client that died (see hidden-names.ts). */
   readonly uploads: readonly Resource[];
+}
+
+/** What a search looks for, in words that each server's own query is made of. */
+export type SearchCondition =
+  | { readonly op: 'and' | 'or'; readonly operands: readonly SearchCondition[] }
+  | { readonly op: 'not'; readonly operand: SearchCondition }
+  /** `pattern`: `*` any characters, `?` one, `\\` takes what follows as it is; without regard to case. */
+  | { readonly op: 'name'; readonly pattern: string }
+  | { readonly op: 'size'; readonly is: SearchComparison; readonly bytes: number }
+  | { readonly op: 'modified' | 'created'; readonly is: SearchComparison; readonly sec: number }
+  | { readonly op: 'type'; readonly type: 'file' | 'collection' | 'link' }
+  | { readonly op: 'content'; readonly text: string };
+
+export type SearchComparison = 'eq' | 'lt' | 'lte' | 'gt' | 'gte';
+
+export interface SearchOptions {
+  /** Absent: everything. */
+  readonly where?: SearchCondition;
+  readonly limit?: number;
+  readonly onFound: (found: FoundResource) => void;
+}
+
+export interface FoundResource {
+  readonly path: string;
+  readonly resource: Resource;
+}
+
+export interface SearchResult {
+  /** False: the limit, or a bound of the server's, ended it; there may be more. */
+  readonly complete: boolean;
 }
 
 export interface PropertyName {

@@ -59,6 +59,7 @@ const PHODAV: ServerProfile = {
   hardLinks: false,
   sync: false,
   quota: true,
+  basicSearch: false,
   deleteFollowsLinks: true,
   moveClobbersCollections: true,
 };
