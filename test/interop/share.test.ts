@@ -5,8 +5,10 @@ import { test } from 'node:test';
 import { loadNativeBinding } from '../../src/native/binding.js';
 import { createShare, listenHttp } from '../../src/share/share.js';
 import { onCleanup } from '../support/cleanup.js';
-import { run } from '../support/run.js';
+import { startForwarder } from '../support/forwarder.js';
+import { startShare } from '../support/peers/share.js';
 import { makeTempDir } from '../support/temp-dir.js';
+import { requireLitmus } from './litmus.js';
 
 interface Served {
   readonly url: string;
@@ -29,21 +31,19 @@ async function serve(): Promise<Served> {
   return { url: listener.address, dir, scratch: makeTempDir('davport-client-') };
 }
 
-test('litmus: basic, copymove, props, http', async () => {
+test('litmus over plain HTTP: all suites', async () => {
   const { url, dir, scratch } = await serve();
-  const env = { TESTS: 'basic copymove props http' };
-  const { stdout } = await run('litmus', [url], { cwd: scratch, env, timeoutMs: 120_000 });
-  const summaries = [...stdout.matchAll(/summary for `(\w+)': of (\d+) tests run: (\d+) passed/g)];
+  await requireLitmus(url, scratch);
   assert.deepEqual(
-    summaries.map(([, suite, total, passed]) => [suite, total === passed]),
-    [
-      ['basic', true],
-      ['copymove', true],
-      ['props', true],
-      ['http', true],
-    ],
-    stdout,
+    fs.readdirSync(dir).filter((name) => name !== 'litmus'),
+    [],
   );
+});
+
+test('litmus through the channel: all suites', async () => {
+  const dir = makeTempDir('davport-shared-');
+  const { channel } = await startShare(dir);
+  await requireLitmus(await startForwarder(channel), makeTempDir('davport-client-'));
   assert.deepEqual(
     fs.readdirSync(dir).filter((name) => name !== 'litmus'),
     [],
