@@ -20,7 +20,7 @@ export async function serveShare(): Promise<ServedShare> {
   const log = (): string => server.log();
   const url = await waitUntil('davport share', () => {
     if (!server.running) throw new Error(`share ended at once:\n${log()}`);
-    return / on (http:\/\/127\.0\.0\.1:\d+\/);/.exec(log())?.[1];
+    return / on (http:\/\/127\.0\.0\.1:\d+\/);/.exec(log())?.[1] ?? '';
   });
   return { url, dir, scratch: makeTempDir('davport-client-'), log };
 }

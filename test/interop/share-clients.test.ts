@@ -115,6 +115,32 @@ test('cadaver: put, get, mkcol, copy, move, delete, properties', async () => {
   assert.deepEqual(fs.readdirSync(path.join(dir, 'd')), []);
 });
 
+test('cadaver: a lock keeps others out', async () => {
+  const { url, dir, scratch } = await serveShare();
+  fs.writeFileSync(path.join(dir, 'h.txt'), 'content');
+  fs.writeFileSync(path.join(scratch, 'own'), 'by the owner');
+  const script = `
+    cd "$2"; export HOME="$2"
+    commands() {
+      echo 'lock h.txt'
+      until [ -e tried ]; do sleep 0.05; done
+      printf '%s\n' 'put own h.txt' 'discover h.txt' 'unlock h.txt' quit
+    }
+    commands | cadaver "$1" > said &
+    find='<propfind xmlns="DAV:"><prop><lockdiscovery/></prop></propfind>'
+    until curl -sSf -X PROPFIND -H 'Depth: 0' -d "$find" "$1h.txt" | grep -q activelock; do sleep 0.05; done
+    curl -sS -o /dev/null -w '%{http_code}\n' -d other -X PUT "$1h.txt"
+    touch tried; wait
+    curl -sS -o /dev/null -w '%{http_code}\n' "$1h.txt" -X PUT -d after
+    cat said`;
+  const { stdout } = await bash(script, [url, scratch]);
+  assert.match(stdout, /^423\n204\n/);
+  assert.match(stdout, /Locking `h\.txt': +succeeded/);
+  assert.match(stdout, /Uploading own to .*succeeded/);
+  assert.match(stdout, /Unlocking `h\.txt': +succeeded/);
+  assert.equal(fs.readFileSync(path.join(dir, 'h.txt'), 'utf8'), 'after');
+});
+
 test('rclone: copy, sync and check, both directions, a tree of odd names', async () => {
   const { url, dir, scratch } = await serveShare();
   const source = path.join(scratch, 'source');

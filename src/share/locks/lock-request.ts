@@ -67,8 +67,12 @@ export function parseLockDepth(header: string | undefined): boolean {
   return depth === 'infinity';
 }
 
+/** The npm package webdav leaves the brackets out, of which nothing else can be meant. */
 export function parseLockToken(header: string | undefined): string {
-  const token = /^\s*<([^<>\s]+)>\s*$/.exec(header ?? '')?.[1];
+  const token = /^\s*(?:<([^<>\s]+)>|([^<>\s]+))\s*$/
+    .exec(header ?? '')
+    ?.slice(1)
+    .find(Boolean);
   if (token === undefined) throw new ShareError(400, 'no Lock-Token, or a malformed one');
   return token;
 }
