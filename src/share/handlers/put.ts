@@ -1,5 +1,5 @@
 import { requireConditions } from '../conditional.js';
-import { ShareError, statusOf } from '../errors.js';
+import { errnoCode, ShareError, statusOf } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { requireUnlocked } from '../locks/enforcement.js';
 import type { StoredMetadata } from '../metadata.js';
@@ -20,7 +20,9 @@ export async function handlePut(exchange: Exchange): Promise<void> {
   try {
     checkTarget(exchange, place);
     const metadata = parsePosix(exchange.header('davport-posix') ?? '');
-    const created = await store(exchange, place, metadata);
+    const created = await store(exchange, place, metadata).catch((error: unknown) => {
+      throw errnoCode(error) === 'ENOENT' ? folderGone(exchange, error) : error;
+    });
     if (!exchange.context.versions.settleNow(place)) await exchange.context.versions.settle(place);
     exchange.respond(created ? 201 : 204, storedHeaders(place));
   } finally {
@@ -35,6 +37,16 @@ export function locateForWriting(exchange: Exchange): Place {
   } catch (error) {
     if (statusOf(error) !== 404) throw error;
     throw new ShareError(409, 'no such parent collection', { cause: error });
+  }
+}
+
+/** The folder that the place was found in was removed, or the shared folder itself. */
+function folderGone(exchange: Exchange, cause: unknown): Error {
+  try {
+    locateForWriting(exchange).close();
+    return new ShareError(409, 'the parent collection was replaced', { cause });
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 
