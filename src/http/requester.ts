@@ -43,6 +43,8 @@ export class Requester {
   readonly timeoutMs: number;
   bytesReceived = 0;
   readonly #running = new Set<RunningRequest>();
+  /** Of those, standing ones: what a transport counts has their bytes in it. */
+  #standing = 0;
   #closed = false;
 
   constructor(transport: Transport, options: RequesterOptions) {
@@ -53,7 +55,7 @@ export class Requester {
     this.watchdog = new Watchdog(
       this.clock,
       options.timeoutMs,
-      () => transport.bytesIn() ?? this.#receivedByAll(),
+      () => (this.#standing > 0 ? undefined : transport.bytesIn()) ?? this.#receivedByAll(),
     );
   }
 
@@ -62,11 +64,13 @@ export class Requester {
     request.signal?.throwIfAborted();
     const running = new RunningRequest(this, request);
     this.#running.add(running);
+    if (running.isStanding) this.#standing += 1;
     try {
       return await running.run();
     } finally {
       this.#running.delete(running);
-      this.bytesReceived += running.bytesIn;
+      if (running.isStanding) this.#standing -= 1;
+      else this.bytesReceived += running.bytesIn;
     }
   }
 
@@ -82,7 +86,7 @@ export class Requester {
 
   #receivedByAll(): number {
     let sum = this.bytesReceived;
-    for (const running of this.#running) sum += running.bytesIn;
+    for (const running of this.#running) if (!running.isStanding) sum += running.bytesIn;
     return sum;
   }
 }

@@ -37,6 +37,10 @@ export class RunningRequest {
     this.#kind = request.priority ?? (BULK_METHODS.has(request.method) ? 'bulk' : 'metadata');
   }
 
+  get isStanding(): boolean {
+    return this.#request.standing === true;
+  }
+
   get bytesIn(): number {
     return this.#formerBytesIn + (this.#exchange?.bytesIn ?? 0);
   }
@@ -56,6 +60,7 @@ export class RunningRequest {
     const onAbort = (): void => this.interrupt(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
+      if (this.isStanding) return await this.#attemptOnce();
       await this.#takeSlot();
       try {
         return await this.#attemptUntilAnswered();
@@ -66,6 +71,13 @@ export class RunningRequest {
       signal?.removeEventListener('abort', onAbort);
       unwatch();
     }
+  }
+
+  async #attemptOnce(): Promise<HttpResponse> {
+    this.#queued = false;
+    await this.#untilConnected();
+    this.#throwIfInterrupted();
+    return this.#attempt();
   }
 
   async #attemptUntilAnswered(): Promise<HttpResponse> {
@@ -191,7 +203,7 @@ export class RunningRequest {
   #onHalfTime(): void {
     const exchange = this.#exchange;
     if (!this.#requester.transport.resendOnSilence || exchange === undefined) return;
-    if (this.#resent || exchange.delivered || !this.#isRetriable()) return;
+    if (this.#resent || exchange.delivered || !this.#isRetriable() || this.isStanding) return;
     this.#resent = true;
     exchange.abort(RESEND);
   }
@@ -204,7 +216,7 @@ export class RunningRequest {
       unsent,
     });
     this.interrupt(this.#requester.transport.explainSilence() ?? error);
-    if (peerSilent) this.#requester.transport.onSilence(error);
+    if (peerSilent && !this.isStanding) this.#requester.transport.onSilence(error);
   }
 }
 

@@ -36,20 +36,12 @@ class TcpTransport implements Transport {
   readonly resendOnSilence = false;
   readonly unreachableRetryMs = UNREACHABLE_RETRY_MS;
   readonly #pool: Pool;
+  /** For standing requests, which would take connections away from the others. */
+  readonly #standing: Pool;
 
   constructor(origin: string, options: TcpHttpOptions) {
-    const timeoutMs = options.timeoutMs ?? 30_000;
-    this.#pool = new Pool(origin, {
-      connections: options.connections ?? 8,
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: {
-        timeout: Math.min(timeoutMs, 10_000),
-        ...(options.ca !== undefined && { ca: options.ca as string }),
-        ...(options.insecure === true && { rejectUnauthorized: false }),
-      },
-    });
+    this.#pool = new Pool(origin, toPoolOptions(options, options.connections ?? 8));
+    this.#standing = new Pool(origin, toPoolOptions(options, null));
   }
 
   onConnectedChange(): () => void {
@@ -69,17 +61,34 @@ class TcpTransport implements Transport {
   }
 
   send(request: HttpRequest, exchange: Exchange): void {
-    const reset = ANSWERED_WITH_204.has(request.method);
+    const standing = request.standing === true;
+    const reset = standing || ANSWERED_WITH_204.has(request.method);
+    const pool = standing ? this.#standing : this.#pool;
     try {
-      this.#pool.dispatch(toDispatchOptions(request, exchange, { reset }), exchange);
+      pool.dispatch(toDispatchOptions(request, exchange, { reset }), exchange);
     } catch (error) {
       exchange.fail(error);
     }
   }
 
-  close(): Promise<void> {
-    return this.#pool.destroy();
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.destroy(), this.#standing.destroy()]);
   }
+}
+
+/** `connections`: null for no limit. */
+function toPoolOptions(options: TcpHttpOptions, connections: number | null): Pool.Options {
+  return {
+    connections,
+    pipelining: 1,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: {
+      timeout: Math.min(options.timeoutMs ?? 30_000, 10_000),
+      ...(options.ca !== undefined && { ca: options.ca as string }),
+      ...(options.insecure === true && { rejectUnauthorized: false }),
+    },
+  };
 }
 
 /** Adds what belongs to a server on the network: credentials and the redirect of a base address without its slash. */

@@ -50,6 +50,11 @@ export interface HttpRequest {
   readonly retriable?: boolean;
   /** Metadata goes before bulk data when requests queue for a slot. Default 'metadata'; GET and PUT bodies are 'bulk'. */
   readonly priority?: 'metadata' | 'bulk';
+  /**
+   * Lasts as long as the peer has something to tell: takes no slot, is sent once, and neither its bytes nor its silence say how
+   * others are doing. Silence for `timeoutMs` ends it alone.
+   */
+  readonly standing?: boolean;
 }
 
 /**
