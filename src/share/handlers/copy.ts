@@ -37,7 +37,10 @@ export async function handleCopy(exchange: Exchange): Promise<void> {
       const created = to.kind === 'missing';
       const { durable } = exchange;
       const deep = depth === 'infinity';
-      const failures = await stageCopy({ context, from, to, overwrite, deep, durable, check });
+      const failures = await stageCopy({
+        ...{ context, from, to, overwrite, deep, durable, check },
+        updates: true,
+      });
       dropUnmapped(context, to, destination.segments);
       if (durable) await syncFolder(to);
       await context.versions.settle(to);

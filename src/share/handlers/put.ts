@@ -9,6 +9,7 @@ import { resourceStates } from '../resource-states.js';
 import { storedHeaders } from '../stored-answer.js';
 import { syncFolder, TempFile } from '../temp-file.js';
 import { announcedLength, collectBody, SMALL_BODY_BYTES, storeBody } from '../upload.js';
+import { inUse, isLinked, writeThrough } from '../write-through.js';
 
 /** RFC 9110 section 9.3.4, RFC 4918 section 9.7. */
 export async function handlePut(exchange: Exchange): Promise<void> {
@@ -78,15 +79,13 @@ async function store(exchange: Exchange, place: Place, metadata: StoredMetadata)
       dress(file, place, metadata);
       await file.sync();
     }
-    for (let busy = context.nameLocks.inUse(place); busy; busy = context.nameLocks.inUse(place)) {
-      await busy;
-    }
+    for (let busy = inUse(context, place); busy; busy = inUse(context, place)) await busy;
     // From here to the commit in one turn of the loop: no other request comes between check and change.
-    place.refresh();
     checkTarget(exchange, place);
     if (!durable) dress(file, place, metadata);
     const created = place.kind === 'missing';
-    await file.commit(place, created && exchange.header('if-none-match') !== undefined);
+    if (isLinked(place)) await writeThrough(context, file.path, place, metadata, durable);
+    else await file.commit(place, created && exchange.header('if-none-match') !== undefined);
     if (durable) await syncFolder(place);
     return created;
   } finally {
