@@ -26,13 +26,13 @@ export class NameLocks {
   }
 
   /** REQUIRES: the name is free in this turn. It is held until `work` settles. */
-  async hold(place: Place, work: () => Promise<void>): Promise<void> {
+  async hold<T>(place: Place, work: () => Promise<T>): Promise<T> {
     const key = keyOf(place);
     let release!: () => void;
     const done = new Promise<void>((resolve) => (release = resolve));
     this.#held.set(key, { place, done });
     try {
-      await work();
+      return await work();
     } finally {
       this.#held.delete(key);
       release();

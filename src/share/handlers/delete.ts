@@ -23,15 +23,9 @@ export async function handleDelete(exchange: Exchange): Promise<void> {
     const stat = place.existing();
     requireConditions('DELETE', exchange.req.headers, stat, resourceStates(exchange));
     requireUnlocked(exchange, place, 'name');
-    let failures: TreeRemoval['failures'] = [];
-    try {
-      // Held: what is being removed is neither locked nor written again before it is gone.
-      await context.nameLocks.hold(place, async () => {
-        failures = await remove(exchange, place);
-      });
-    } finally {
-      dropUnmapped(context, place, target.segments);
-    }
+    // Held: what is being removed is neither locked nor made again before it is gone.
+    const removed = context.nameLocks.hold(place, () => remove(exchange, place));
+    const failures = await removed.finally(() => dropUnmapped(context, place, target.segments));
     if (exchange.durable) await syncFolder(place);
     if (failures.length === 0) exchange.respond(204);
     else await respondFailures(exchange, target.segments, failures);

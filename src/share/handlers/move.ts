@@ -1,5 +1,4 @@
 import { requireConditions } from '../conditional.js';
-import type { Context } from '../context.js';
 import {
   checkOverwrite,
   locateDestination,
@@ -37,35 +36,14 @@ export async function moveTo(exchange: Exchange, destination: TargetPath): Promi
     }
     const to = locateDestination(exchange, destination);
     try {
-      for (
-        let busy = context.nameLocks.inUse(from, to);
-        busy;
-        busy = context.nameLocks.inUse(from, to)
-      ) {
+      const { nameLocks } = context;
+      for (let busy = nameLocks.inUse(from, to); busy; busy = nameLocks.inUse(from, to)) {
         await busy;
       }
       from.refresh();
       to.refresh();
       requireConditions('MOVE', exchange.req.headers, from.existing(), resourceStates(exchange));
-      const check = (): void => {
-        checkOverwrite(to, overwrite);
-        requireUnlocked(exchange, from, 'name');
-        requireUnlocked(exchange, to, 'name', destination.segments);
-      };
-      check();
-      const created = to.kind === 'missing';
-      const replaced = locksRootedIn(context, to, destination.segments);
-      let failures: readonly Failure[] = [];
-      await context.nameLocks.hold(from, async () => {
-        failures = await move({ context, from, to, overwrite, check });
-      });
-      // A lock stays with its URL, and ends with what it was a lock of (RFC 4918 sections 7.7 and 9.9.3).
-      for (const lock of replaced) context.locks.remove(lock);
-      dropUnmapped(context, from, target.segments);
-      if (exchange.durable) await Promise.all([syncFolder(from), syncFolder(to)]);
-      await context.versions.settle(to);
-      if (failures.length > 0) await respondFailures(exchange, target.segments, failures);
-      else exchange.respond(created ? 201 : 204, storedHeaders(to));
+      await perform({ exchange, from, to, destination: destination.segments, overwrite });
     } finally {
       to.close();
     }
@@ -75,15 +53,39 @@ export async function moveTo(exchange: Exchange, destination: TargetPath): Promi
 }
 
 interface Move {
-  readonly context: Context;
+  readonly exchange: Exchange;
   readonly from: Place;
   readonly to: Place;
+  /** Of the URL of `to`. */
+  readonly destination: readonly string[];
   readonly overwrite: boolean;
-  readonly check: () => void;
 }
 
-async function move(work: Move): Promise<Failure[]> {
-  const { context, from, to, overwrite } = work;
+function check({ exchange, from, to, destination, overwrite }: Move): void {
+  checkOverwrite(to, overwrite);
+  requireUnlocked(exchange, from, 'name');
+  requireUnlocked(exchange, to, 'name', destination);
+}
+
+async function perform(work: Move): Promise<void> {
+  const { exchange, from, to, destination } = work;
+  const { context, target } = exchange;
+  check(work);
+  const created = to.kind === 'missing';
+  const replaced = locksRootedIn(context, to, destination);
+  const failures = await context.nameLocks.hold(from, () => move(work));
+  // A lock stays with its URL, and ends with what it was a lock of (RFC 4918 sections 7.7 and 9.9.3).
+  for (const lock of replaced) context.locks.remove(lock);
+  dropUnmapped(context, from, target.segments);
+  if (exchange.durable) await Promise.all([syncFolder(from), syncFolder(to)]);
+  await context.versions.settle(to);
+  if (failures.length > 0) await respondFailures(exchange, target.segments, failures);
+  else exchange.respond(created ? 201 : 204, storedHeaders(to));
+}
+
+async function move(work: Move): Promise<readonly Failure[]> {
+  const { from, to, overwrite } = work;
+  const { context } = work.exchange;
   try {
     await install({ context, from: from.path, kind: from.kind, to, overwrite });
     return [];
@@ -98,9 +100,15 @@ async function move(work: Move): Promise<Failure[]> {
 }
 
 /** Another file system is mounted in between: a copy, and then the removal. The source stays when not all of it came over. */
-async function moveAcross(work: Move): Promise<Failure[]> {
-  const { context, from } = work;
-  const failures = await stageCopy({ ...work, deep: true, durable: true });
+async function moveAcross(work: Move): Promise<readonly Failure[]> {
+  const { from, to, overwrite } = work;
+  const { context } = work.exchange;
+  const failures = await stageCopy({
+    ...{ context, from, to, overwrite },
+    deep: true,
+    durable: true,
+    check: () => check(work),
+  });
   if (failures.length > 0) return failures;
   const removal = new TreeRemoval(context);
   await removal.remove(from.path);

@@ -1,11 +1,13 @@
 /** Who may change what is locked: whoever submits the token of a lock on it in the If header (RFC 4918 sections 6.1, 7 and 10.4.1). */
+import type { BigIntStats } from 'node:fs';
 import type { Context } from '../context.js';
-import { ShareError, type ErrorCondition } from '../errors.js';
+import { ShareError, statusOf, type ErrorCondition } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { parseIfHeader } from '../if-header.js';
 import { davCondition, formatDocument, formatStatusResponse } from '../multistatus-writer.js';
 import type { Place } from '../place.js';
 
+import type { Root } from '../root.js';
 import { lockRoot } from './lock-properties.js';
 import type { Lock } from './lock-table.js';
 import { keysOf, parentsOf } from './resource-keys.js';
@@ -30,6 +32,7 @@ export function requireUnlocked(
   if (locks.size === 0) return;
   const keys = keysOf(root, place, segments);
   const groups = [locks.covering(keys)];
+  if (change === 'state') groups.push(locksByOtherNames(exchange.context, place));
   if (change === 'name' || place.kind === 'missing') groups.push(locks.covering(parentsOf(keys)));
   // One token of each resource will do: who shares a lock may write.
   const submitted = submittedTokens(exchange);
@@ -40,6 +43,15 @@ export function requireUnlocked(
   if (change === 'state') return;
   const members = locks.below(keys).filter((lock) => isKept(locks.covering(lock.keys)));
   if (members.length > 0) throw membersLocked('lock-token-submitted', members);
+}
+
+/** Of a file with several names (hard links): the locks on the others, for they are locks of the same content. */
+function locksByOtherNames({ locks, root }: Context, { kind, stat }: Place): Lock[] {
+  if (kind !== 'file' || !stat || stat.nlink < 2n) return [];
+  return locks.all().filter((lock) => {
+    const other = lock.collection ? 'gone' : stateOf(root, lock.segments, true);
+    return typeof other === 'object' && other.ino === stat.ino && other.dev === stat.dev;
+  });
 }
 
 function submittedTokens(exchange: Exchange): ReadonlySet<string> {
@@ -92,11 +104,19 @@ export function dropUnmapped(context: Context, place: Place, segments: readonly 
 }
 
 export function isMapped({ root }: Context, { segments }: Lock): boolean {
+  return stateOf(root, segments, false) !== 'gone';
+}
+
+function stateOf(
+  root: Root,
+  segments: readonly string[],
+  follow: boolean,
+): BigIntStats | 'gone' | 'unknown' {
   try {
-    const place = root.locate(segments, false);
+    const place = root.locate(segments, follow);
     place.close();
-    return place.stat !== undefined;
-  } catch {
-    return false;
+    return place.stat ?? 'gone';
+  } catch (error) {
+    return statusOf(error) === 404 ? 'gone' : 'unknown';
   }
 }

@@ -64,6 +64,11 @@ export class LockTable {
     return this.#byToken.get(token);
   }
 
+  all(): Lock[] {
+    this.#dropExpired();
+    return [...this.#byToken.values()];
+  }
+
   /** The locks that protect the resource: those with it as their root, and deep ones from above. */
   covering(keys: ResourceKeys): Lock[] {
     this.#dropExpired();
@@ -80,8 +85,7 @@ export class LockTable {
 
   /** The locks with roots strictly below the resource. */
   below(keys: ResourceKeys): Lock[] {
-    this.#dropExpired();
-    return [...this.#byToken.values()].filter((lock) =>
+    return this.all().filter((lock) =>
       lock.keys.some((inner) => keys.some((outer) => isBelow(outer, inner))),
     );
   }
