@@ -1,12 +1,13 @@
 import fs, { type BigIntStats } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { FileState } from './file-state.js';
 import type { Place } from './place.js';
 
 /**
  * A strong validator: another inode, size, time of modification or time of change is another version. ctime can't be set by anyone,
  * so a program that restores mtime after a write doesn't hide the write.
  */
-export function etagOf(stat: BigIntStats): string {
+export function etagOf(stat: FileState): string {
   const part = (value: bigint): string => value.toString(32);
   return `"${part(stat.ino)}-${part(stat.size)}-${part(stat.mtimeNs)}-${part(stat.ctimeNs)}"`;
 }

@@ -1,15 +1,16 @@
 /** THE table of live properties: what each says of a resource. Undefined: the resource has no such property. */
-import fs, { type BigIntStats } from 'node:fs';
+import fs from 'node:fs';
 import { DAVPORT_NS, type PropertyName } from '../webdav/types.js';
 import { contentTypeOf } from './content-type.js';
 import { etagOf } from './etag.js';
+import type { FileState } from './file-state.js';
 import { at, PIN_FOLDER, type FsPath } from './fs-path.js';
 import { formatHttpDate, formatIsoDate } from '../webdav/http-date.js';
 import type { Kind } from './place.js';
 import { SUPPORTED_LOCKS, type LockDiscovery } from './locks/lock-properties.js';
 import { formatPosix } from './posix-text.js';
 import { resourceIdOf } from './resource-id.js';
-import { toTimespec } from './timespec.js';
+import { toSeconds } from './timespec.js';
 import { escapeXml } from './xml-text.js';
 
 export const DAV_NS = 'DAV:';
@@ -20,7 +21,9 @@ export interface Subject {
   readonly name: string;
   readonly path: FsPath;
   readonly kind: Kind;
-  readonly stat: BigIntStats;
+  readonly stat: FileState;
+  /** False: it has none for sure, and needn't be asked. */
+  readonly hasDeadProperties?: boolean;
 }
 
 interface LiveProperty extends PropertyName {
@@ -70,7 +73,7 @@ export const LIVE_PROPERTIES: readonly LiveProperty[] = [
   {
     ns: DAV_NS,
     name: 'getlastmodified',
-    value: ({ stat }) => formatHttpDate(toTimespec(stat.mtimeNs)),
+    value: ({ stat }) => formatHttpDate({ sec: toSeconds(stat.mtimeNs), nsec: 0 }),
   },
   {
     ns: DAV_NS,
@@ -78,11 +81,11 @@ export const LIVE_PROPERTIES: readonly LiveProperty[] = [
     // A file system without a time of birth says 0.
     value: ({ stat }) =>
       formatIsoDate({
-        sec: toTimespec(stat.birthtimeNs > 0n ? stat.birthtimeNs : stat.ctimeNs).sec,
+        sec: toSeconds(stat.birthtimeNs > 0n ? stat.birthtimeNs : stat.ctimeNs),
         nsec: 0,
       }),
   },
-  { ns: DAV_NS, name: 'getetag', value: ({ stat }) => escapeXml(etagOf(stat)) },
+  { ns: DAV_NS, name: 'getetag', value: ({ stat }) => etagOf(stat) },
   {
     ns: DAV_NS,
     name: 'getcontenttype',
@@ -136,7 +139,7 @@ export const LIVE_PROPERTIES: readonly LiveProperty[] = [
   },
 ];
 
-function specialType(stat: BigIntStats): string {
+function specialType(stat: FileState): string {
   if (stat.isFIFO()) return 'inode/fifo';
   if (stat.isSocket()) return 'inode/socket';
   if (stat.isSymbolicLink()) return 'inode/symlink';

@@ -15,6 +15,14 @@ export interface AttributeCalls {
   setxattr(path: string | Uint8Array, name: string, value: Uint8Array): void;
   listxattr(path: string | Uint8Array): string[];
   removexattr(path: string | Uint8Array, name: string): void;
+  /** Names and states of the members of the open folder `fd`, many by one call; as the addon's binding has it. */
+  readMembers?(
+    fd: number,
+    names: Uint8Array,
+    states: BigInt64Array,
+    withAttributes: boolean,
+    limitMs: number,
+  ): number;
   /** utimensat(2) with AT_SYMLINK_NOFOLLOW; an nsec of -1 leaves that time. Without it times are set to the microsecond below. */
   settimes?(
     path: string | Uint8Array,
@@ -63,6 +71,8 @@ export interface ShareOptions {
   readonly stallTimeoutMs?: number;
   /** Longest wait for (the rest of) a request's head, and longest idle time of a connection. */
   readonly headTimeoutMs?: number;
+  /** Most members that a PROPFIND of infinite depth tells; of more it is refused. */
+  readonly infinityMembers?: number;
   /** Most locks of clients at once. */
   readonly maxLocks?: number;
   /** Milliseconds that never go backwards: by it locks expire. */
@@ -105,6 +115,7 @@ export interface ResolvedOptions {
   readonly onRequest: ((record: RequestRecord) => void) | undefined;
   readonly stallTimeoutMs: number;
   readonly headTimeoutMs: number;
+  readonly infinityMembers: number;
   readonly maxLocks: number;
   readonly clock: () => number;
   readonly maxConnections: number;
@@ -129,6 +140,7 @@ export function resolveOptions(options: ShareOptions): ResolvedOptions {
     onRequest: options.onRequest,
     stallTimeoutMs: options.stallTimeoutMs ?? 60_000,
     headTimeoutMs: options.headTimeoutMs ?? 30_000,
+    infinityMembers: options.infinityMembers ?? 20_000,
     maxLocks: options.maxLocks ?? 4096,
     clock: options.clock ?? (() => performance.now()),
     maxConnections: options.maxConnections ?? 1024,

@@ -1,10 +1,11 @@
 import fs, { type BigIntStats } from 'node:fs';
 import { at, ofFd, PIN, type FsPath } from './fs-path.js';
 import { ShareError } from './errors.js';
+import type { FileState } from './file-state.js';
 
 export type Kind = 'file' | 'collection' | 'link' | 'special' | 'missing';
 
-export function kindOf(stat: BigIntStats | undefined): Kind {
+export function kindOf(stat: FileState | undefined): Kind {
   if (!stat) return 'missing';
   if (stat.isFile()) return 'file';
   if (stat.isDirectory()) return 'collection';

@@ -4,11 +4,12 @@ import { decodeName } from '../names.js';
 import { formatPosixProperty, parsePosixProperty } from '../webdav/posix-property.js';
 import type { PosixProperty } from '../webdav/types.js';
 import { ShareError } from './errors.js';
+import type { FileState } from './file-state.js';
 import type { FsPath } from './fs-path.js';
 import { toTimespec } from './timespec.js';
 
 /** `path` is read for the target when `stat` is that of a symbolic link. */
-export function formatPosix(stat: BigIntStats, path: FsPath): string {
+export function formatPosix(stat: FileState, path: FsPath): string {
   const target = stat.isSymbolicLink() ? readTarget(path) : undefined;
   return formatPosixProperty({
     mode: Number(stat.mode),

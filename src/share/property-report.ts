@@ -42,6 +42,12 @@ export function compileReport(
   }
 }
 
+/** Does it ask for properties that a file may have been given? */
+export function namesDead(request: PropfindRequest): boolean {
+  const names = request.kind === 'prop' ? request.names : undefined;
+  return !names || names.some((name) => name.ns !== DAV_NS && !liveProperty(name));
+}
+
 /** Does the client know what symbolic links are? Then it is shown them instead of what they lead to. */
 export function namesPosix(request: PropfindRequest): boolean {
   const names = request.kind === 'prop' ? request.names : [];
@@ -68,7 +74,11 @@ function column(
   }
   // No file has dead properties in DAV:, so the many names there that we don't know cost no system call.
   if (property.ns === DAV_NS || !dead.available) return { empty, element: () => undefined };
-  return { empty, element: ({ path }) => dead.get(path, property) };
+  return {
+    empty,
+    element: ({ path, hasDeadProperties }) =>
+      hasDeadProperties === false ? undefined : dead.get(path, property),
+  };
 }
 
 function reportColumns(columns: readonly Column[], tellMissing: boolean): Report {
@@ -98,7 +108,7 @@ function reportAll(
   const columns = standard.map((property) => column(property, dead, discovery));
   return (href, subject) => {
     const live = columns.map(({ element }) => element(subject) ?? '').join('');
-    const others = dead.list(subject.path).map((name) => dead.get(subject.path, name) ?? '');
+    const others = deadNames(subject, dead).map((name) => dead.get(subject.path, name) ?? '');
     return formatResponse(href, formatPropstat(200, live + others.join('')));
   };
 }
@@ -108,10 +118,14 @@ function reportNames(dead: DeadProperties, discovery: LockDiscovery | undefined)
     const live = LIVE_PROPERTIES.filter(
       (property) => property.onRequest || property.value(subject, discovery) !== undefined,
     );
-    const names = [...live, ...dead.list(subject.path)];
+    const names = [...live, ...deadNames(subject, dead)];
     const elements = names.map((name) => formatProperty(name, '')).join('');
     return formatResponse(href, formatPropstat(200, elements));
   };
+}
+
+function deadNames({ path, hasDeadProperties }: Subject, dead: DeadProperties): PropertyName[] {
+  return hasDeadProperties === false ? [] : dead.list(path);
 }
 
 function isSame(a: PropertyName, b: PropertyName): boolean {

@@ -8,3 +8,9 @@ export function toTimespec(timeNs: bigint): Timespec {
   if (nsec < 0n) nsec += NS_PER_SEC;
   return { sec: Number((timeNs - nsec) / NS_PER_SEC), nsec: Number(nsec) };
 }
+
+/** The same without the fraction. */
+export function toSeconds(timeNs: bigint): number {
+  const seconds = Number(timeNs / NS_PER_SEC);
+  return timeNs < 0n && timeNs % NS_PER_SEC !== 0n ? seconds - 1 : seconds;
+}

@@ -84,19 +84,47 @@ function parseIsoDate(text: string): Timespec | undefined {
   };
 }
 
+const DAY_SEC = 86_400;
+
+/** Two digits each, without a call per number: a listing has two dates for each of its members. */
+const TWO = Array.from({ length: 100 }, (_, value) => String(value).padStart(2, '0'));
+
+function formatClock(sec: number, day: number): string {
+  const rest = sec - day * DAY_SEC;
+  const minutes = Math.floor(rest / 60);
+  return `${TWO[Math.floor(minutes / 60)]}:${TWO[minutes % 60]}:${TWO[rest % 60]}`;
+}
+
+/** `format`, which is asked again for the same few days, with its answers kept. */
+function rememberDays(format: (date: Date) => string): (day: number) => string {
+  const known = new Map<number, string>();
+  return (day) => {
+    let text = known.get(day);
+    if (text === undefined) {
+      if (known.size >= 512) known.clear();
+      text = format(new Date(day * DAY_SEC * 1000));
+      known.set(day, text);
+    }
+    return text;
+  };
+}
+
+const httpDay = rememberDays((date) => {
+  const day = `${DAYS[date.getUTCDay()]}, ${TWO[date.getUTCDate()]} ${MONTHS[date.getUTCMonth()]}`;
+  return `${day} ${String(date.getUTCFullYear()).padStart(4, '0')}`;
+});
+
+const isoDay = rememberDays((date) => date.toISOString().replace(/T.*$/, ''));
+
 /** IMF-fixdate, in whole seconds. */
-export function formatHttpDate(time: Timespec): string {
-  const date = new Date(time.sec * 1000);
-  const two = (value: number): string => String(value).padStart(2, '0');
-  const clock = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(two).join(':');
-  const day = `${DAYS[date.getUTCDay()]}, ${two(date.getUTCDate())} ${MONTHS[date.getUTCMonth()]}`;
-  return `${day} ${String(date.getUTCFullYear()).padStart(4, '0')} ${clock} GMT`;
+export function formatHttpDate({ sec }: Timespec): string {
+  const day = Math.floor(sec / DAY_SEC);
+  return `${httpDay(day)} ${formatClock(sec, day)} GMT`;
 }
 
 /** ISO 8601 as creationdate has it, with nanoseconds where there are any. */
-export function formatIsoDate(time: Timespec): string {
-  const seconds = new Date(time.sec * 1000).toISOString().replace(/\.\d+Z$/, '');
-  const fraction =
-    time.nsec === 0 ? '' : `.${String(time.nsec).padStart(9, '0').replace(/0+$/, '')}`;
-  return `${seconds}${fraction}Z`;
+export function formatIsoDate({ sec, nsec }: Timespec): string {
+  const day = Math.floor(sec / DAY_SEC);
+  const fraction = nsec === 0 ? '' : `.${String(nsec).padStart(9, '0').replace(/0+$/, '')}`;
+  return `${isoDay(day)}T${formatClock(sec, day)}${fraction}Z`;
 }

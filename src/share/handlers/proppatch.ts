@@ -6,6 +6,7 @@ import { formatProperty } from '../live-properties.js';
 import { requireUnlocked } from '../locks/enforcement.js';
 import { formatPropstat, formatResponse, MultistatusWriter } from '../multistatus-writer.js';
 import type { Place } from '../place.js';
+import { parsePreferences, preferenceApplied } from '../prefer.js';
 import {
   parsePropertyUpdate,
   planInstruction,
@@ -36,8 +37,13 @@ export async function handleProppatch(exchange: Exchange): Promise<void> {
     requireConditions('PROPPATCH', exchange.req.headers, stat, resourceStates(exchange));
     requireUnlocked(exchange, place, 'state');
     const outcome = applyAll(exchange, place, instructions);
+    const preferences = { ...parsePreferences(exchange), noRoot: false };
     if (exchange.durable) await Promise.all([syncFile(place), syncFolder(place)]);
     await context.versions.settle(place);
+    if (!outcome && preferences.minimal) {
+      exchange.respond(200, { ...storedHeaders(place), ...preferenceApplied(preferences) });
+      return;
+    }
     const href = formatHref(target.segments, place.kind === 'collection');
     const writer = new MultistatusWriter(exchange, storedHeaders(place));
     await writer.add(formatResponse(href, formatOutcome(instructions, outcome)));

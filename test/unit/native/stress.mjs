@@ -2,7 +2,7 @@
  * Walks through everything the addon does, a few thousand times, and through the ends of environments. Run under a memory
  * checker by memory.test.ts:   node stress.mjs ADDON ROUNDS
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -85,6 +85,26 @@ function attributes(folder) {
   binding.removexattr(file, 'user.davport');
 }
 
+/** Stops for each of its reasons: no rows, no room for names, no time. */
+function members(folder) {
+  for (const [bytes, rows] of [
+    [65_536, 2048],
+    [100, 2048],
+    [65_536, 1],
+    [1, 1],
+  ]) {
+    const fd = openSync(folder, 'r');
+    try {
+      const [names, table] = [Buffer.alloc(bytes), new BigInt64Array(11 * rows)];
+      while (binding.readMembers(fd, names, table, true, 0) > 0);
+    } catch (error) {
+      if (error.code !== 'ERANGE') throw error;
+    }
+    closeSync(fd);
+  }
+  throws(() => binding.readMembers(-1, Buffer.alloc(1), new BigInt64Array(11), true, 0));
+}
+
 /** Watches that go on while the worker is terminated. */
 function traffic() {
   const bytes = Buffer.alloc(4096);
@@ -108,6 +128,7 @@ async function main() {
       await exchange(100_000);
       misuse();
       attributes(folder);
+      members(folder);
       pair();
       if (round % 10 === 0) globalThis.gc?.();
     }

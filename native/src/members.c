@@ -1,0 +1,160 @@
+/* Names and states of the members of a folder, many by one call; node:fs takes a call, a path and an object for each. */
+#include "addon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What linux_dirent64 is called by getdents64(2), which libc has no type for. */
+struct entry {
+  uint64_t inode;
+  int64_t next;
+  unsigned short length;
+  unsigned char type;
+  char name[];
+};
+
+/* In `states`, for each member; binding.ts has the same list. */
+enum { NAME_END, MODE, NLINK, SIZE, INO, DEV, ATIME, MTIME, CTIME, BIRTHTIME, ATTRIBUTES, FIELDS };
+
+enum { ENTRIES_BYTES = 16384, MAX_ENTRIES = ENTRIES_BYTES / 24 /* the shortest record */ };
+
+struct listing {
+  int fd;
+  uint8_t *names;
+  size_t names_size;
+  int64_t *states;
+  size_t room;
+  bool with_attributes;
+  double until_ms;
+  /* Filled so far. */
+  size_t count;
+  size_t names_used;
+};
+
+static double now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* Can it be had as nanoseconds of 64 bits? Until 2255. */
+static bool fits(struct statx_timestamp time) { return llabs(time.tv_sec) < 9000000000; }
+
+static int64_t to_ns(struct statx_timestamp time) { return time.tv_sec * 1000000000 + time.tv_nsec; }
+
+/* Bytes of the list of extended attributes; 0 as well where the file system has none. -1: not to be had this way. */
+static int64_t attribute_bytes(int fd, const char *name) {
+  char path[64 + 256];
+  int length = snprintf(path, sizeof path, "/proc/self/fd/%d/%s", fd, name);
+  if (length < 0 || (size_t)length >= sizeof path) return -1;
+  ssize_t size = llistxattr(path, NULL, 0);
+  if (size < 0) return errno == ENOTSUP ? 0 : -1;
+  return size;
+}
+
+/* False for a member that has gone. */
+static bool add_state(const struct listing *listing, const char *name, int64_t *state) {
+  struct statx found;
+  int failed = statx(listing->fd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ? errno : 0;
+  if (failed == ENOENT) return false;
+  if (failed == 0 && !(fits(found.stx_atime) && fits(found.stx_mtime) && fits(found.stx_ctime))) failed = EOVERFLOW;
+  memset(state, 0, FIELDS * sizeof *state);
+  if (failed != 0) {
+    state[MODE] = -failed;
+    return true;
+  }
+  state[MODE] = found.stx_mode;
+  state[NLINK] = found.stx_nlink;
+  state[SIZE] = (int64_t)found.stx_size;
+  state[INO] = (int64_t)found.stx_ino;
+  state[DEV] = (int64_t)makedev(found.stx_dev_major, found.stx_dev_minor);
+  state[ATIME] = to_ns(found.stx_atime);
+  state[MTIME] = to_ns(found.stx_mtime);
+  state[CTIME] = to_ns(found.stx_ctime);
+  state[BIRTHTIME] = (found.stx_mask & STATX_BTIME) != 0 ? to_ns(found.stx_btime) : 0;
+  state[ATTRIBUTES] = listing->with_attributes ? attribute_bytes(listing->fd, name) : -1;
+  return true;
+}
+
+/* False when `entry` must wait for the next call. */
+static bool add_entry(struct listing *listing, const struct entry *entry) {
+  if (strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0) return true;
+  size_t length = strlen(entry->name);
+  if (listing->count == listing->room || listing->names_used + length + 1 > listing->names_size) return false;
+  if (listing->count > 0 && listing->count % 16 == 0 && now_ms() >= listing->until_ms) return false;
+  int64_t *state = listing->states + listing->count * FIELDS;
+  if (!add_state(listing, entry->name, state)) return true;
+  memcpy(listing->names + listing->names_used, entry->name, length);
+  listing->names_used += length;
+  state[NAME_END] = (int64_t)listing->names_used;
+  /* For who takes all names as one text. */
+  listing->names[listing->names_used++] = '\0';
+  listing->count++;
+  return true;
+}
+
+/* 0, or an errno. Goes on until something was found or the folder is at its end. */
+static int fill(struct listing *listing) {
+  _Alignas(struct entry) char entries[ENTRIES_BYTES];
+  int64_t resume = lseek(listing->fd, 0, SEEK_CUR);
+  if (resume < 0) return errno;
+  for (;;) {
+    long size = syscall(SYS_getdents64, listing->fd, entries, sizeof entries);
+    if (size < 0) return errno;
+    if (size == 0) return 0;
+    for (long at = 0; at < size;) {
+      const struct entry *entry = (const struct entry *)(entries + at);
+      if (!add_entry(listing, entry)) {
+        /* The offset before this entry is the one that the entry before it named. */
+        if (lseek(listing->fd, resume, SEEK_SET) < 0) return errno;
+        return listing->count > 0 ? 0 : ERANGE;
+      }
+      resume = entry->next;
+      at += entry->length;
+    }
+    if (listing->count == 0) continue;
+    /* To stop here costs nothing; in the middle of what was read, some file systems have to sort the folder anew. */
+    if (listing->room - listing->count < MAX_ENTRIES || listing->names_size - listing->names_used < sizeof entries) return 0;
+    if (now_ms() >= listing->until_ms) return 0;
+  }
+}
+
+static bool get_states(napi_env env, napi_value value, struct listing *listing) {
+  napi_typedarray_type type;
+  size_t length = 0;
+  void *start = NULL;
+  if (napi_get_typedarray_info(env, value, &type, &length, &start, NULL, NULL) != napi_ok || type != napi_bigint64_array) {
+    return throw_type(env, "states must be a BigInt64Array") != NULL;
+  }
+  listing->states = start;
+  listing->room = length / FIELDS;
+  return true;
+}
+
+/* readMembers(fd, names, states, withAttributes, limitMs) */
+static napi_value read_members(napi_env env, napi_callback_info info) {
+  napi_value arguments[5];
+  struct listing listing = {0};
+  uint32_t limit_ms;
+  if (!get_arguments(env, info, 5, arguments, NULL) || !get_int32(env, arguments[0], "fd", &listing.fd) ||
+      !get_bytes(env, arguments[1], "names", &listing.names, &listing.names_size) ||
+      !get_states(env, arguments[2], &listing) || !get_uint32(env, arguments[4], "limitMs", &limit_ms)) {
+    return NULL;
+  }
+  TRY(env, napi_get_value_bool(env, arguments[3], &listing.with_attributes));
+  listing.until_ms = now_ms() + limit_ms;
+  int failed = fill(&listing);
+  if (failed != 0) return throw_errno(env, failed, "getdents64", NULL);
+  return from_int(env, (int64_t)listing.count);
+}
+
+bool define_members(napi_env env, napi_value exports) { return define_function(env, exports, "readMembers", read_members); }

@@ -1,0 +1,270 @@
+/** A resource and, by Depth, its members: each is told by one DAV:response, while the folders are being read. */
+import { coverByFeed } from './change-feed/cover.js';
+import type { Context } from './context.js';
+import { errnoCode, ShareError } from './errors.js';
+import type { Exchange } from './exchange.js';
+import type { FileState } from './file-state.js';
+import type { FsPath } from './fs-path.js';
+import type { Subject } from './live-properties.js';
+import { lockDiscovery } from './locks/lock-properties.js';
+import { readMembers, type Member } from './member-reader.js';
+import { davCondition, formatStatusResponse, MultistatusWriter } from './multistatus-writer.js';
+import { kindOf, type Kind, type Place } from './place.js';
+import { preferenceApplied, type Preferences } from './prefer.js';
+import type { PropfindRequest } from './propfind-request.js';
+import { compileReport, namesDead, namesPosix, type Report } from './property-report.js';
+import { Slices } from './slices.js';
+import { encodeSegment, formatHref } from './target-path.js';
+
+export type Depth = '0' | '1' | 'infinity';
+
+/** A collection to be listed. */
+interface Branch {
+  readonly segments: readonly string[];
+  /** The folder and those above it: a link to one of them isn't entered. */
+  readonly ids: readonly string[];
+}
+
+/** Called for each member; a promise when the client must catch up first. */
+type Tell = (response: string) => Promise<void> | undefined;
+
+/** Ends a walk that has met more members than it may. */
+class TooManyMembers extends Error {}
+
+export class Listing {
+  readonly #exchange: Exchange;
+  readonly #context: Context;
+  readonly #report: Report;
+  /** The client is shown symbolic links themselves. */
+  readonly #showLinks: boolean;
+  /** Members are asked for their dead properties. */
+  readonly #wantsDead: boolean;
+  readonly #slices = new Slices();
+
+  constructor(exchange: Exchange, request: PropfindRequest, minimal: boolean) {
+    const { deadProperties } = exchange.context;
+    this.#exchange = exchange;
+    this.#context = exchange.context;
+    const discovery = lockDiscovery(exchange.context);
+    this.#report = compileReport(request, deadProperties, minimal, discovery);
+    this.#showLinks = namesPosix(request);
+    this.#wantsDead = namesDead(request);
+  }
+
+  async run(depth: Depth, preferences: Preferences): Promise<void> {
+    const { segments, trailingSlash } = this.#exchange.target;
+    const follow = !this.#showLinks || trailingSlash;
+    const place = this.#context.root.locate(segments, follow);
+    try {
+      // A feed is of one folder each.
+      if (depth !== 'infinity') coverByFeed(this.#exchange, place, follow);
+      const subject = this.#self(place);
+      const isCollection = subject.kind === 'collection';
+      const branch = { segments, ids: [idOf(subject.stat)] };
+      const deep = depth === 'infinity' && isCollection;
+      if (deep) await this.#requireFew(branch);
+      // For a single resource the preference would leave nothing to tell.
+      const noRoot = preferences.noRoot && depth !== '0';
+      const headers = preferenceApplied({ ...preferences, noRoot });
+      const writer = new MultistatusWriter(this.#exchange, headers);
+      const self = this.#report(formatHref(segments, isCollection), subject);
+      if (!noRoot) await writer.add(self);
+      const tell: Tell = (response) => writer.add(response);
+      if (deep) await this.#everything(branch, writer);
+      else if (isCollection && depth === '1') await this.#members(place, branch, tell, undefined);
+      await writer.end();
+    } finally {
+      place.close();
+    }
+  }
+
+  #self(place: Place): Subject {
+    const stat = place.existing();
+    const { segments } = this.#exchange.target;
+    if (this.#context.tempNames.isActive(place.name)) throw new ShareError(404, 'not there yet');
+    const kind = place.kind === 'link' && !this.#showLinks ? 'special' : kindOf(stat);
+    return { name: segments.at(-1) ?? '', path: place.path, kind, stat };
+  }
+
+  /** Counts first: a client must learn before the first byte that it has to ask folder by folder. */
+  async #requireFew(top: Branch): Promise<void> {
+    try {
+      await this.#tree(top, () => undefined);
+    } catch (error) {
+      if (!(error instanceof TooManyMembers)) throw error;
+      throw new ShareError(403, 'more members than are told by one request', {
+        condition: davCondition('propfind-finite-depth'),
+        cause: error,
+      });
+    }
+  }
+
+  async #everything(top: Branch, writer: MultistatusWriter): Promise<void> {
+    try {
+      await this.#tree(top, (response) => writer.add(response));
+    } catch (error) {
+      if (!(error instanceof TooManyMembers)) throw error;
+      // It grew since it was counted: the collection is told to be cut short.
+      await writer.add(formatStatusResponse(formatHref(top.segments, true), 507));
+    }
+  }
+
+  /** Folder after folder, one open at a time, however deep they lie. */
+  async #tree(top: Branch, tell: Tell): Promise<void> {
+    const limit = this.#context.options.infinityMembers;
+    const waiting: Branch[] = [top];
+    let count = 0;
+    const counted: Tell = (response) => {
+      if (++count > limit) throw new TooManyMembers();
+      return tell(response);
+    };
+    for (let branch = waiting.pop(); branch; branch = waiting.pop()) {
+      const below: Branch[] = [];
+      await this.#branch(branch, counted, below);
+      waiting.push(...below.reverse());
+    }
+  }
+
+  async #branch(branch: Branch, tell: Tell, below: Branch[]): Promise<void> {
+    let place: Place;
+    try {
+      place = this.#context.root.locate(branch.segments, true);
+    } catch (error) {
+      // It went, or was barred, since it was told.
+      if (error instanceof ShareError || errnoCode(error) !== undefined) return;
+      throw error;
+    }
+    try {
+      if (place.kind === 'collection') await this.#members(place, branch, tell, below);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoCode(error) ?? '')) throw error;
+    } finally {
+      place.close();
+    }
+  }
+
+  /** `below`: gets the collections among the members. */
+  async #members(
+    place: Place,
+    branch: Branch,
+    tell: Tell,
+    below: Branch[] | undefined,
+  ): Promise<void> {
+    const base = formatHref(branch.segments, true);
+    const members = readMembers(place.path, this.#context.options.attributes, this.#wantsDead);
+    try {
+      for (let member = members.next(); member; member = members.next()) {
+        const response = this.#context.tempNames.isActive(member.name)
+          ? undefined
+          : this.#member(base, member, branch, below);
+        const wait = response === undefined ? undefined : tell(response);
+        if (wait) await wait;
+        const pause = this.#slices.pause();
+        if (pause) {
+          await pause;
+          this.#context.closing.throwIfAborted();
+        }
+      }
+    } finally {
+      members.close();
+    }
+  }
+
+  #member(
+    base: string,
+    member: Member,
+    branch: Branch,
+    below: Branch[] | undefined,
+  ): string | undefined {
+    const { name, state } = member;
+    if (!state) return formatStatusResponse(base + encodeSegment(name), 403);
+    if (state.isSymbolicLink()) return this.#link(base, member, state, branch, below);
+    const kind = kindOf(state);
+    const isCollection = kind === 'collection';
+    if (isCollection) below?.push(branchBelow(branch, name, state));
+    const subject = new MemberSubject(member, kind, state);
+    return this.#tell(`${base}${encodeSegment(name)}${isCollection ? '/' : ''}`, subject);
+  }
+
+  #link(
+    base: string,
+    member: Member,
+    state: FileState,
+    branch: Branch,
+    below: Branch[] | undefined,
+  ): string | undefined {
+    const { policy } = this.#context.root;
+    if (policy === 'hide') return undefined;
+    const { name } = member;
+    const href = base + encodeSegment(name);
+    if (this.#showLinks) return this.#tell(href, new MemberSubject(member, 'link', state));
+    const target = policy === 'inside' ? this.#followed([...branch.segments, name]) : undefined;
+    if (!target?.stat) return this.#tell(href, new MemberSubject(member, 'special', state));
+    try {
+      const { kind, stat, path } = target;
+      const isCollection = kind === 'collection';
+      // Back to where it comes from: told, not entered.
+      const isLoop = branch.ids.includes(idOf(stat));
+      if (isCollection && !isLoop) below?.push(branchBelow(branch, name, stat));
+      return this.#tell(isCollection ? `${href}/` : href, { name, path, kind, stat });
+    } finally {
+      target.close();
+    }
+  }
+
+  /** Where a link leads to; undefined for nowhere, and for out of the root. */
+  #followed(segments: readonly string[]): Place | undefined {
+    let place: Place;
+    try {
+      place = this.#context.root.locate(segments, true);
+    } catch {
+      return undefined;
+    }
+    if (place.stat) return place;
+    place.close();
+    return undefined;
+  }
+
+  /** A member that goes while it is told (a read of its attributes says so) isn't one. */
+  #tell(href: string, subject: Subject): string | undefined {
+    try {
+      return this.#report(href, subject);
+    } catch (error) {
+      if (errnoCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+}
+
+/** A member as it is told; its path is made only where a property needs it. */
+class MemberSubject implements Subject {
+  readonly kind: Kind;
+  readonly stat: FileState;
+  readonly #member: Member;
+
+  constructor(member: Member, kind: Kind, stat: FileState) {
+    this.#member = member;
+    this.kind = kind;
+    this.stat = stat;
+  }
+
+  get name(): string {
+    return this.#member.name;
+  }
+
+  get path(): FsPath {
+    return this.#member.path;
+  }
+
+  get hasDeadProperties(): boolean {
+    return this.#member.mayHaveAttributes;
+  }
+}
+
+function idOf({ dev, ino }: FileState): string {
+  return `${dev}:${ino}`;
+}
+
+function branchBelow({ segments, ids }: Branch, name: string, stat: FileState): Branch {
+  return { segments: [...segments, name], ids: [...ids, idOf(stat)] };
+}
