@@ -2,6 +2,7 @@ import type { HttpClient } from '../http/types.js';
 import type { Logger } from '../log.js';
 import type { DavContext } from './context.js';
 import { bind } from './methods/bind.js';
+import { changes } from './methods/changes.js';
 import { copy, move } from './methods/copy-move.js';
 import { remove } from './methods/delete.js';
 import { get } from './methods/get.js';
@@ -31,6 +32,7 @@ export function createWebDavClient(http: HttpClient, { log }: WebDavOptions): We
     },
     stat: (path, options) => stat(context, path, options),
     list: (path, options) => list(context, path, options),
+    changes: (listener, options) => changes(context, listener, options),
     quota: (path, options) => quota(context, path, options),
     get: (path, sink, options) => get(context, path, sink, options),
     put: (path, body, options) => put(context, path, body, options),

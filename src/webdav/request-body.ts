@@ -1,6 +1,6 @@
 /** XML bodies of requests. */
 import { escapeText } from './xml-references.js';
-import type { PropertyChange, PropertyName } from './types.js';
+import { DAVPORT_NS, type PropertyChange, type PropertyName } from './types.js';
 
 const HEAD = '<?xml version="1.0" encoding="utf-8"?>\n';
 
@@ -55,6 +55,11 @@ export function proppatchBody(changes: readonly PropertyChange[]): Buffer {
 export function bindBody(segment: string, href: string): Buffer {
   const content = `<D:segment>${escapeText(segment)}</D:segment><D:href>${escapeText(href)}</D:href>`;
   return toBytes(`<D:bind xmlns:D="DAV:">${content}</D:bind>`);
+}
+
+export function changesBody(heartbeatSec: number): Buffer {
+  const heartbeat = `<P:heartbeat>${heartbeatSec.toFixed(3)}</P:heartbeat>`;
+  return toBytes(`<P:changes xmlns:P="${DAVPORT_NS}">${heartbeat}</P:changes>`);
 }
 
 export function lockBody(): Buffer {

@@ -11,6 +11,13 @@ export const DAVPORT_TOKEN = '<urn:davport:posix>';
 /** It keeps a change back until it is on disk when asked to. */
 const SYNC_TOKEN = '<urn:davport:sync>';
 
+/** Token by which our own share says that it tells what changes. */
+const CHANGES_TOKEN = '<urn:davport:changes>';
+
+export function hasChangeFeed({ davClasses }: ServerProfile): boolean {
+  return davClasses.has(CHANGES_TOKEN);
+}
+
 type ServerName = ServerProfile['name'];
 export type Promises = Omit<ServerProfile, 'name' | 'server' | 'davClasses'>;
 

@@ -1,5 +1,6 @@
 import { DavportError } from '../errors.js';
 import type { BodySink, HttpBody } from '../http/types.js';
+import type { AskOptions, ChangesListener } from './change.js';
 
 /** Seconds and nanoseconds since the epoch; `sec` may be negative, `nsec` is 0..999999999. */
 export interface Timespec {
@@ -143,9 +144,14 @@ export interface WebDavClient {
   /** The profile if it is known already. */
   readonly knownProfile: ServerProfile | undefined;
   /** Depth 0. */
-  stat(path: string, options?: CallOptions & SyncOptions): Promise<Resource>;
+  stat(path: string, options?: AskOptions & SyncOptions): Promise<Resource>;
   /** Depth 1 without the collection itself and without what is hidden (see hiddenName). Resolves when the document ended well. */
-  list(path: string, options?: CallOptions): Promise<Listing>;
+  list(path: string, options?: AskOptions): Promise<Listing>;
+  /**
+   * The feed of changes of our own share (see `hasChangeFeed`): resolves when the peer ends it, rejects when it is lost, and as
+   * all others. `heartbeatMs`: time between signs of life.
+   */
+  changes(listener: ChangesListener, options: CallOptions & { heartbeatMs: number }): Promise<void>;
   /** RFC 4331 at `path`. */
   quota(path: string, options?: CallOptions): Promise<Quota>;
   /**

@@ -1,18 +1,15 @@
 import type { DavContext } from '../context.js';
+import type { AskOptions } from '../change.js';
 import { isPhodavInternal, isUploadName } from '../hidden-names.js';
 import { MemberNames } from '../member-name.js';
 import type { MultistatusEntry } from '../multistatus.js';
 import { statProperties, toResource } from '../properties.js';
 import { propfindBody } from '../request-body.js';
-import type { CallOptions, Listing, Resource, ServerProfile } from '../types.js';
+import type { Listing, Resource, ServerProfile } from '../types.js';
 import { propfind } from './propfind.js';
 
 /** PROPFIND Depth 1. */
-export async function list(
-  context: DavContext,
-  path: string,
-  call?: CallOptions,
-): Promise<Listing> {
+export async function list(context: DavContext, path: string, call?: AskOptions): Promise<Listing> {
   const profile = await context.profile(call);
   const listing = new ListingBuilder(context, path, profile);
   await propfind(context, {

@@ -1,9 +1,10 @@
 import type { BodySink, HttpHead } from '../../http/types.js';
+import type { AskOptions } from '../change.js';
 import { send, type DavContext } from '../context.js';
 import { MultistatusReader, type MultistatusEntry } from '../multistatus.js';
 import { XML_CONTENT_TYPE } from '../request-body.js';
 import { requireStatus } from '../status.js';
-import { XmlError, type CallOptions, type ServerProfile } from '../types.js';
+import { XmlError, type ServerProfile } from '../types.js';
 
 export interface PropfindRequest {
   readonly path: string;
@@ -11,7 +12,7 @@ export interface PropfindRequest {
   readonly depth: '0' | '1';
   readonly body: Buffer;
   readonly profile: ServerProfile;
-  readonly call: CallOptions | undefined;
+  readonly call: AskOptions | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   /** Called for each entry while the document arrives. */
   readonly onEntry: (entry: MultistatusEntry) => void;
@@ -21,16 +22,23 @@ export interface PropfindRequest {
 
 export async function propfind(context: DavContext, request: PropfindRequest): Promise<void> {
   const { path, call } = request;
+  const question = call?.question;
   const sink = new MultistatusSink(request);
   const response = await send(context, {
     method: 'PROPFIND',
     path,
     collection: request.depth === '1',
-    headers: { depth: request.depth, 'content-type': XML_CONTENT_TYPE, ...request.headers },
+    headers: {
+      depth: request.depth,
+      'content-type': XML_CONTENT_TYPE,
+      ...request.headers,
+      ...(question && { 'davport-feed': question.feed }),
+    },
     body: request.body,
     sink,
     call,
   });
+  if (question) question.covered = response.headers['davport-feed'] === question.feed;
   requireStatus('PROPFIND', path, response, [207]);
   sink.end();
 }

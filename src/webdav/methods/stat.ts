@@ -1,9 +1,10 @@
 import type { DavContext } from '../context.js';
+import type { AskOptions } from '../change.js';
 import { isPhodavInternal } from '../hidden-names.js';
 import { nameOf, parentOf } from '../href.js';
 import { statProperties, toResource } from '../properties.js';
 import { propfindBody } from '../request-body.js';
-import { DavError, type CallOptions, type Resource, type SyncOptions } from '../types.js';
+import { DavError, type Resource, type SyncOptions } from '../types.js';
 import { propfindOne } from './propfind.js';
 import { syncField } from './put.js';
 
@@ -11,7 +12,7 @@ import { syncField } from './put.js';
 export async function stat(
   context: DavContext,
   path: string,
-  call: CallOptions & SyncOptions = {},
+  call: AskOptions & SyncOptions = {},
 ): Promise<Resource> {
   const profile = await context.profile(call);
   if (profile.name === 'phodav' && isPhodavInternal(parentOf(path), nameOf(path))) {
