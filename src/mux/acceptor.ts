@@ -13,10 +13,19 @@ export interface AcceptorOptions {
   readonly maxStreams: number;
   /** Unread bytes of one stream at which the channel is no longer read. */
   readonly maxUnreadBytes: number;
+  /** The same for all streams together. */
+  readonly maxSessionUnreadBytes: number;
   /** How long a stream that nobody reads may hold up the channel before it is reset. */
   readonly stallTimeoutMs: number;
   /** When streams run out, one that was idle for this long makes room. */
   readonly evictAfterMs: number;
+}
+
+interface Stall {
+  /** Ends the stream. */
+  readonly timer: NodeJS.Timeout;
+  /** With no more unread bytes than these it holds up nothing. */
+  readonly resumeAtBytes: number;
 }
 
 /** Ids remembered after their end. Late frames of more ids than this aren't told from new requests. */
@@ -28,8 +37,12 @@ const MAX_SPENT_IDS = 4096;
  */
 export class AcceptorSession extends MuxSession {
   readonly #options: AcceptorOptions;
-  /** Streams over their limit, each with the timer that ends it unless somebody reads. Not empty: the channel is paused. */
-  readonly #stalled = new Map<DuplexMuxStream, NodeJS.Timeout>();
+  /** Streams that hold up the channel until somebody reads. Not empty: the channel is paused. */
+  readonly #stalled = new Map<DuplexMuxStream, Stall>();
+  /** INVARIANT: #unreadBytes is the sum of #unread, which has what each stream had when it last received or was read, but 0. */
+  readonly #unread = new Map<DuplexMuxStream, number>();
+  #unreadBytes = 0;
+  #full = false;
   readonly #spent = new Set<bigint>();
   /** The port that the first request of a stream names, where its id may come back at once. */
   readonly #ports = new WeakMap<DuplexMuxStream, string>();
@@ -91,11 +104,15 @@ export class AcceptorSession extends MuxSession {
 
   #accept(high: number, low: number): void {
     if (this.live.size >= this.#options.maxStreams && !this.#evictIdle()) {
-      this.log.warn('refused a stream: too many are open', { open: this.live.size });
+      // Once, not for each of thousands.
+      if (!this.#full)
+        this.log.warn('refused a stream: too many are open', { open: this.live.size });
+      this.#full = true;
       this.#spend(high, low);
       this.scheduler.sendEnd(high, low);
       return;
     }
+    this.#full = false;
     const stream = new DuplexMuxStream(this, {
       high,
       low,
@@ -154,32 +171,56 @@ export class AcceptorSession extends MuxSession {
   }
 
   protected override onReceived(stream: DuplexMuxStream): void {
-    if (stream.unreadBytes <= stream.maxUnreadBytes || this.#stalled.has(stream)) return;
+    this.#account(stream, stream.unreadBytes);
+    if (stream.unreadBytes > stream.maxUnreadBytes) {
+      this.#stall(stream, stream.maxUnreadBytes / 2);
+    } else if (this.#unreadBytes > this.#options.maxSessionUnreadBytes) {
+      const largest = this.#largest() ?? stream;
+      this.#stall(largest, largest.unreadBytes / 2);
+    }
+  }
+
+  #account(stream: DuplexMuxStream, bytes: number): void {
+    const before = this.#unread.get(stream) ?? 0;
+    if (bytes === before) return;
+    this.#unreadBytes += bytes - before;
+    if (bytes === 0) this.#unread.delete(stream);
+    else this.#unread.set(stream, bytes);
+  }
+
+  #largest(): DuplexMuxStream | undefined {
+    let largest: DuplexMuxStream | undefined;
+    for (const [stream, bytes] of this.#unread) {
+      if (largest === undefined || bytes > this.#unread.get(largest)!) largest = stream;
+    }
+    return largest;
+  }
+
+  #stall(stream: DuplexMuxStream, resumeAtBytes: number): void {
+    if (this.#stalled.has(stream)) return;
     const session = this.channelSession;
     if (session?.pause === undefined) {
       stream.destroy(new StreamResetError('bytes arrive faster than they are read'));
       return;
     }
-    this.#stalled.set(
-      stream,
-      setTimeout(() => {
-        this.log.warn('reset a stream that nobody reads', {
-          waitedMs: this.#options.stallTimeoutMs,
-        });
-        stream.destroy(new StreamResetError('nobody read the stream'));
-      }, this.#options.stallTimeoutMs),
-    );
+    const { stallTimeoutMs } = this.#options;
+    const timer = setTimeout(() => {
+      this.log.warn('reset a stream that nobody reads', { waitedMs: stallTimeoutMs });
+      stream.destroy(new StreamResetError('nobody read the stream'));
+    }, stallTimeoutMs);
+    this.#stalled.set(stream, { timer, resumeAtBytes });
     if (this.#stalled.size === 1) session.pause();
   }
 
   override onRead(stream: DuplexMuxStream): void {
-    const timer = this.#stalled.get(stream);
-    if (timer === undefined) return;
-    if (stream.unreadBytes > stream.maxUnreadBytes / 2) timer.refresh();
-    else this.#unstall(stream, timer);
+    this.#account(stream, stream.unreadBytes);
+    const stall = this.#stalled.get(stream);
+    if (stall === undefined) return;
+    if (stream.unreadBytes > stall.resumeAtBytes) stall.timer.refresh();
+    else this.#unstall(stream, stall);
   }
 
-  #unstall(stream: DuplexMuxStream, timer: NodeJS.Timeout): void {
+  #unstall(stream: DuplexMuxStream, { timer }: Stall): void {
     clearTimeout(timer);
     this.#stalled.delete(stream);
     if (this.#stalled.size === 0 && !this.ended) this.channelSession?.resume?.();
@@ -187,8 +228,9 @@ export class AcceptorSession extends MuxSession {
 
   override onReleased(stream: DuplexMuxStream, sendEnd: boolean): void {
     super.onReleased(stream, sendEnd);
-    const timer = this.#stalled.get(stream);
-    if (timer !== undefined) this.#unstall(stream, timer);
+    this.#account(stream, 0);
+    const stall = this.#stalled.get(stream);
+    if (stall !== undefined) this.#unstall(stream, stall);
   }
 }
 

@@ -23,6 +23,8 @@ export interface AcceptorMuxOptions extends MuxOptions {
   readonly maxStreams?: number;
   /** Unread bytes of one stream (default 8 MiB) at which the channel is no longer read. */
   readonly maxUnreadBytes?: number;
+  /** The same for all streams of the channel together (default 64 MiB). */
+  readonly maxSessionUnreadBytes?: number;
   /** How long (default 30 s) a stream that nobody reads may hold up the channel before it is reset. */
   readonly stallTimeoutMs?: number;
   /** When streams run out, one on which no byte has passed for this long (default 60 s) makes room. */
@@ -204,13 +206,21 @@ class AcceptorMux extends SessionLoop<AcceptorSession> {
   }
 
   protected override createSession(): AcceptorSession {
-    const { onStream, maxStreams, maxUnreadBytes, stallTimeoutMs, evictAfterMs } = this.#options;
+    const {
+      onStream,
+      maxStreams,
+      maxUnreadBytes,
+      maxSessionUnreadBytes,
+      stallTimeoutMs,
+      evictAfterMs,
+    } = this.#options;
     return new AcceptorSession(
       { counters: this.counters, log: this.log },
       {
         onStream,
         maxStreams: maxStreams ?? 256,
         maxUnreadBytes: maxUnreadBytes ?? 8 * 1024 * 1024,
+        maxSessionUnreadBytes: maxSessionUnreadBytes ?? 64 * 1024 * 1024,
         stallTimeoutMs: stallTimeoutMs ?? 30_000,
         evictAfterMs: evictAfterMs ?? 60_000,
       },

@@ -237,3 +237,47 @@ test('any bytes at all: never a crash, never a hang', async (t) => {
     (error) => error instanceof MuxError && error.code === 'WRONG_ROLE',
   );
 });
+
+test('unread bytes of all streams together hold up the channel, and all of it arrives', async (t) => {
+  const { peer, streams, host } = await acceptorAndPeer(t, () => undefined, {
+    maxUnreadBytes: 500_000,
+    maxSessionUnreadBytes: 1_000_000,
+  });
+  const ids = Array.from({ length: 40 }, (_, at) => BigInt(at + 1) << 32n);
+  for (const id of ids) for (let i = 0; i < 3; i++) peer.send(id, Buffer.alloc(50_000, 'p'));
+  await settle(100);
+  assert.ok(host.pendingBytes > 4_000_000, `${host.pendingBytes} bytes wait in the channel`);
+  assert.ok(streams.length < 12, `${streams.length} streams were filled`);
+  let received = 0;
+  const read = (): void => {
+    for (const stream of streams) {
+      if (stream.listenerCount('data') > 0) continue;
+      stream.on('data', (chunk: Buffer) => (received += chunk.length));
+    }
+  };
+  await peer.until(() => {
+    read();
+    return received === 40 * 150_000;
+  });
+});
+
+test('of many streams that nobody reads one after another is reset', async (t) => {
+  const { peer, mux, streams } = await acceptorAndPeer(t, () => undefined, {
+    maxSessionUnreadBytes: 300_000,
+    stallTimeoutMs: 30,
+  });
+  const ids = Array.from({ length: 20 }, (_, at) => BigInt(at + 1) << 32n);
+  for (const id of ids) peer.send(id, Buffer.alloc(60_000, 'p'));
+  await peer.until(() => streams.length === 20 && mux.stats.openStreams <= 5);
+  assert.ok(ids.some((id) => peer.ends(id) === 1));
+});
+
+test('ids without end: as many streams as are allowed, an end for each of the others', async (t) => {
+  const { peer, mux, streams } = await acceptorAndPeer(t, () => undefined, { maxStreams: 100 });
+  for (let id = 1n; id <= 5000n; id++) peer.send(id << 32n, 'G');
+  await peer.until(() => peer.frames.length >= 4096);
+  await settle();
+  assert.equal(streams.length, 100);
+  assert.equal(mux.stats.openStreams, 100);
+  assert.ok(peer.frames.every(({ payload }) => payload.length === 0));
+});
