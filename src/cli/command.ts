@@ -56,6 +56,12 @@ export interface ParsedArgs {
 export interface CliIo {
   out(line: string): void;
   err(line: string): void;
+  /** To the standard output, as it is. */
+  write(bytes: Buffer): void;
+  /** The standard output is one. */
+  readonly isTerminal: boolean;
+  /** Nobody reads the standard output any more. */
+  readonly outputClosed: AbortSignal;
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
 }

@@ -8,12 +8,14 @@ import { mountCommand } from './mount-command.js';
 import { processIo } from './io.js';
 import { nearest } from '../fuse/nearest.js';
 import { parseCommandLine } from './parse.js';
+import { searchCommand } from './search-command.js';
 import { shareCommand } from './share-command.js';
 import { umountCommand } from './umount-command.js';
 
 export const COMMANDS: readonly CommandSpec[] = [
   mountCommand,
   umountCommand,
+  searchCommand,
   shareCommand,
   demoCommand,
 ];

@@ -13,6 +13,20 @@ export function mountsAt(mountpoint: string): MountInfo[] {
   return all.filter((mount) => mount.mountpoint === mountpoint);
 }
 
+/** The mount that `file` lies on, or is the mountpoint of. */
+export function mountOf(file: string): MountInfo | undefined {
+  const all = parseMountInfo(readFileSync('/proc/self/mountinfo', 'latin1'));
+  const length = (mountpoint: string): number => (mountpoint === '/' ? 0 : mountpoint.length);
+  let found: MountInfo | undefined;
+  for (const mount of all) {
+    const { mountpoint } = mount;
+    const holds = mountpoint === file || mountpoint === '/' || file.startsWith(`${mountpoint}/`);
+    // Of two at the same place the later one is what is seen.
+    if (holds && length(mountpoint) >= length(found?.mountpoint ?? '/')) found = mount;
+  }
+  return found;
+}
+
 /** Absolute, without links in the folders above: what the kernel lists. The last part is not looked at. */
 export function resolveMountpoint(given: string, cwd: string): string {
   if (given === '') throw new UsageError('the mountpoint is empty; name a folder');

@@ -68,6 +68,11 @@ export class RuntimeStateFile {
     this.update({});
   }
 
+  /** Undefined where no folder can be used. */
+  get file(): string | undefined {
+    return this.#file;
+  }
+
   update(change: Partial<Pick<RuntimeState, 'phase' | 'message'>>): void {
     this.#state = { ...this.#state, ...change };
     if (this.#file === undefined) return;

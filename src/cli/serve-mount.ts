@@ -4,6 +4,8 @@ import type { Mount } from '../fuse/mount.js';
 import { findMount } from '../fuse/mountinfo.js';
 import type { Logger } from '../log.js';
 import { EXIT, type CliIo } from './command.js';
+import { searchHandler } from './control-search.js';
+import { ControlServer } from './control-server.js';
 import { defaultKeepDir, defaultLogFile, fileLogger, stderrLogger } from './log-file.js';
 import type { MountRequest } from './mount-request.js';
 import { probePeer } from './probe.js';
@@ -84,9 +86,12 @@ class MountSession {
       phase: 'mounted',
       message: 'mounted',
     });
+    const questions = new Map([['search', searchHandler(stack.client)]]);
+    const control = await ControlServer.listen(state.file, questions, this.#log);
     await this.#announce(notes);
     const reason = await Promise.race([mount.ended, this.#stopping.then(() => 'stopped' as const)]);
     await sdNotify(this.#io.env, 'STOPPING=1');
+    await control?.close();
     // First, so that what programs still hold open is closed, and all of it goes to the peer once.
     if (reason === 'stopped') await this.#unmount(mount, mountId);
     const failures = await uploadEverything({
