@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { encodeName } from '../names.js';
 import type { Logger } from '../log.js';
-import type { Resource, ServerProfile, WebDavClient } from '../webdav/types.js';
+import type { Resource, ServerProfile, Timespec, WebDavClient } from '../webdav/types.js';
 import { sameTag, sameVersion, versionOf } from './reader/versions.js';
 import { isUploadName } from '../webdav/hidden-names.js';
 import type { OwnerOptions } from './attributes.js';
@@ -16,7 +16,8 @@ import { KernelAnswers } from './kernel-answers.js';
 import { Listings } from './listings.js';
 import { Lookups } from './lookups.js';
 import { NameCache } from './name-cache.js';
-import { NodeTable, type Node } from './node.js';
+import type { Node } from './node.js';
+import { NodeTable } from './node-table.js';
 import { SharedCalls } from './shared-call.js';
 import { WriteAccess } from './write-access.js';
 
@@ -115,22 +116,65 @@ export class Core {
   /** The node for what the peer has under a name. A resource of another type is another node: the old one is detached. */
   adopt(parent: Node, name: string, resource: Resource, at: number): Node {
     const live = parent.children.get(name);
-    if (live !== undefined && !live.isLocal) {
-      // A change of ours is on its way: what the peer tells now may be of before or after it.
-      if (live.gate !== undefined || at < live.resourceAt) return live;
-      if (typeOf(live.resource) === typeOf(resource) && !isOtherVersion(live, resource)) {
+    const outdated = this.cache.isOutdated({ resource, at });
+    if (live !== undefined) {
+      if (!this.#isNews(live, at) || outdated) return live;
+      const other = this.#isOtherFile(live, resource);
+      if (!other && !isOtherVersion(live, resource)) {
         this.update(live, resource, at);
         return live;
       }
-      this.replace(live);
-    } else if (live !== undefined) {
-      return live;
+      if (other) this.loseName(live, parent, name);
+      else this.replace(live);
     }
-    return this.nodes.create(parent, name, resource, at);
+    const asOf = outdated ? -Infinity : at;
+    return (
+      this.#adoptLink(parent, name, resource, asOf) ??
+      this.nodes.create(parent, name, resource, asOf)
+    );
+  }
+
+  /** While a change of ours is on its way, what the peer tells may be of before or after it. */
+  #isNews(node: Node, at: number): boolean {
+    return !node.isLocal && node.gate === undefined && at >= node.resourceAt;
+  }
+
+  #isOtherFile(live: Node, resource: Resource): boolean {
+    if (typeOf(live.resource) !== typeOf(resource)) return true;
+    // Of two nodes for one file, that of this name gives way unless it is in use.
+    const linked = this.nodes.fileOf(resource);
+    if (linked !== undefined && linked !== live) return live.data === undefined;
+    // A file with one name may have got another inode by an upload.
+    return live.links.length > 0 && live.resource.posix?.ino !== resource.posix?.ino;
+  }
+
+  /** A further name of a file that is known by another one. */
+  #adoptLink(parent: Node, name: string, resource: Resource, at: number): Node | undefined {
+    const node = this.nodes.fileOf(resource);
+    if (node === undefined || typeOf(node.resource) !== typeOf(resource)) return undefined;
+    if (at !== -Infinity && this.#isNews(node, at)) {
+      if (isOtherVersion(node, resource)) {
+        this.replace(node);
+        return undefined;
+      }
+      this.update(node, resource, at);
+    }
+    this.nodes.addName(node, parent, name);
+    return node;
+  }
+
+  /** The peer has something else, or nothing, under this name of the node. */
+  loseName(node: Node, parent: Node, name: string): void {
+    if (node.links.length === 0) {
+      this.replace(node);
+      return;
+    }
+    this.nodes.removeName(node, parent, name);
+    node.resourceAt = -Infinity;
   }
 
   /**
-   * The peer has something else under the name. Whoever has this one open keeps it, as one keeps a file that was replaced by rename:
+   * The peer has something else under all names. Whoever has this one open keeps it, as one keeps a file that was replaced by rename:
    * reads are of the version that was opened or fail with ESTALE, and its size doesn't change under them.
    */
   replace(node: Node): void {
@@ -143,6 +187,7 @@ export class Core {
     const former = node.resource;
     node.resource = resource;
     node.resourceAt = at;
+    this.nodes.index(node);
     if (node.pagesEtag === undefined || sameTag(node.pagesEtag, resource.etag)) return;
     node.pagesEtag = undefined;
     // The kernel drops its pages by itself when size or mtime change; another version with the same of both it can't see.
@@ -152,6 +197,13 @@ export class Core {
   /** Answers on the way about this name must not be believed. */
   noteChange(parent: Node, name: string): void {
     parent.changes.note(name, ++this.#sequence);
+    const node = parent.children.get(name);
+    if (node === undefined) return;
+    this.cache.noteFileChange(node.resource, this.now());
+    for (const link of node.links) link.parent.changes.note(link.name, ++this.#sequence);
+    if (node.parent !== undefined && node.links.length > 0) {
+      node.parent.changes.note(node.name, ++this.#sequence);
+    }
   }
 
   /**
@@ -165,6 +217,7 @@ export class Core {
     const resource = told ?? (await this.client.stat(node.path, { signal }));
     node.resource = { ...resource, name };
     node.resourceAt = this.now();
+    this.nodes.index(node);
     if (parent !== undefined) this.cache.put(parent.id, name, node.resource, node.resourceAt);
     if (resource.size !== former.size || node.data !== data) return;
     const same = (etag: string | undefined): boolean => sameTag(etag, former.etag);
@@ -172,7 +225,9 @@ export class Core {
     if (writtenMtime !== undefined && node.writtenMtime !== undefined && same(writtenMtime.etag)) {
       node.writtenMtime = { ...writtenMtime, etag: resource.etag };
     }
-    if (data === undefined || data.dirty || data.expect === 'absent') return;
+    if (data === undefined || data.expect === 'absent') return;
+    // What was written here since is not there yet; somebody else's content is not to be overwritten by it.
+    if (data.dirty && !sameTime(resource.mtime, former.mtime)) return;
     if (same(data.expect.etag)) data.expect = versionOf(resource);
   }
 
@@ -205,6 +260,10 @@ export class Core {
     this.cache.clear();
     for (const node of this.nodes.all()) if (!node.isLocal) node.resourceAt = -Infinity;
   }
+}
+
+function sameTime(a: Timespec | undefined, b: Timespec | undefined): boolean {
+  return a !== undefined && a.sec === b?.sec && a.nsec === b.nsec;
 }
 
 /** REQUIRES: not local. */

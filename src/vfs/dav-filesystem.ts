@@ -23,6 +23,7 @@ import type {
 import { FsError } from './filesystem.js';
 import { keepContent, type KeptFile } from './keep-content.js';
 import { Handles } from './handles.js';
+import { HardLinks } from './hard-links.js';
 import { Metadata } from './metadata.js';
 import { Names } from './names.js';
 import type { Node } from './node.js';
@@ -76,6 +77,7 @@ class Implementation implements DavFileSystem {
   readonly #opening: Opening;
   readonly #names: Names;
   readonly #renames: Renames;
+  readonly #hardLinks: HardLinks;
   readonly #metadata: Metadata;
   readonly #directories: Directories;
   readonly #xattrs: Xattrs;
@@ -99,6 +101,7 @@ class Implementation implements DavFileSystem {
       this.#opening,
     );
     this.#renames = new Renames(this.#core, this.#uploads, this.#contents, this.#names);
+    this.#hardLinks = new HardLinks(this.#core, this.#uploads);
     this.#metadata = new Metadata(this.#core, this.#opening);
     this.#directories = new Directories(this.#core);
     this.#xattrs = new Xattrs(this.#core, this.#uploads);
@@ -110,10 +113,9 @@ class Implementation implements DavFileSystem {
     const directory = this.#core.directory(parent);
     this.#core.checkName(name);
     return chain(this.#core.lookups.child(directory, name, ctx.signal), (node) => {
-      if (node !== null) return this.#core.answers.entry(node);
-      return this.#core.answers.noEntry(
-        this.#core.cache.find(parent, name, -Infinity)?.at ?? -Infinity,
-      );
+      const told = this.#core.cache.find(parent, name, -Infinity)?.at;
+      if (node === null) return this.#core.answers.noEntry(told ?? -Infinity);
+      return this.#core.answers.entry(node, node.links.length > 0 ? told : undefined);
     });
   }
 
@@ -162,9 +164,9 @@ class Implementation implements DavFileSystem {
     return this.#change(this.#renames.rename(from, to, flags, ctx));
   }
 
-  link(): Awaitable<Entry> {
-    // EPERM, as on FAT: programs that can do without hard links (git, cp, rsync) then copy or rename.
-    throw new FsError('EPERM', 'WebDAV has no hard links');
+  link(nodeId: number, newParent: number, newName: string, ctx: RequestContext): Awaitable<Entry> {
+    const parent = this.#core.directory(newParent);
+    return this.#change(this.#hardLinks.link(this.#core.node(nodeId), parent, newName, ctx));
   }
 
   // ---- attributes

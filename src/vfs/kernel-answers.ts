@@ -61,11 +61,13 @@ export class KernelAnswers {
     );
   }
 
-  /** Counts one kernel reference. */
-  entry(node: Node): Entry {
+  /** Counts one kernel reference. `namedAt`: when the peer told that the name leads there, if not together with the attributes. */
+  entry(node: Node, namedAt = Infinity): Entry {
     node.lookups += 1;
     const answer = this.answer(node);
-    return { nodeId: node.id, ...answer, entryTimeoutMs: answer.attrTimeoutMs };
+    const left = Math.max(0, namedAt + this.#core.options.attrTtlMs - this.#core.now());
+    const entryTimeoutMs = Math.min(answer.attrTimeoutMs, left);
+    return { nodeId: node.id, ...answer, entryTimeoutMs };
   }
 
   noEntry(at: number): Entry {

@@ -22,8 +22,11 @@ export class Lookups {
     if (live?.isLocal === true) return live;
     const ttl = Math.max(this.#core.options.attrTtlMs, this.#core.options.negativeTtlMs);
     const cached = this.#core.cache.find(parent.id, name, this.#core.now() - ttl);
-    if (cached === undefined)
-      return live !== undefined && this.#core.isFresh(live) ? live : undefined;
+    if (cached === undefined) {
+      // What was told of a file by one of its names says nothing of the others.
+      const sure = live !== undefined && live.links.length === 0 && this.#core.isFresh(live);
+      return sure ? live : undefined;
+    }
     if (live !== undefined && live.resourceAt > cached.at)
       return this.#core.isFresh(live) ? live : undefined;
     const age = this.#core.now() - cached.at;
@@ -63,8 +66,8 @@ export class Lookups {
       const at = this.#core.now();
       this.#core.cache.put(parent.id, name, resource, at);
       if (resource !== undefined) return this.#core.adopt(parent, name, resource, at);
-      if (live !== undefined && live.data !== undefined && live.gate === undefined)
-        this.#core.replace(live);
+      const inUse = live !== undefined && (live.data !== undefined || live.links.length > 0);
+      if (inUse && live.gate === undefined) this.#core.loseName(live, parent, name);
       return null;
     }
   }
@@ -76,23 +79,28 @@ export class Lookups {
 
   /** Asks the peer about a node. Fails with ESTALE when its name is gone or something else. */
   async revalidate(node: Node, signal: AbortSignal, alone = false): Promise<void> {
-    if (this.#isOurs(node)) return;
+    while (!(await this.#askAbout(node, signal, alone)));
+  }
+
+  /** False: under another name by now, which is to be asked for. */
+  async #askAbout(node: Node, signal: AbortSignal, alone: boolean): Promise<boolean> {
+    if (this.#isOurs(node)) return true;
     if (node.parent === undefined) {
       const resource = await this.#ask('', 'stat', signal);
       if (resource?.kind !== 'collection') throw new FsError('ESTALE', 'the shared folder is gone');
       node.resource = resource;
       node.resourceAt = this.#core.now();
-      return;
+      return true;
     }
     const { parent, name } = node;
     const now = alone
       ? await this.statChild(parent, name, signal)
       : await this.askChild(parent, name, signal);
-    // A rename of ours may have come in between; its new name was told then.
+    if (now === node || this.#isOurs(node)) return true;
+    // A rename of ours may have come in between, or of several names this one is gone.
     const renamed = parent !== node.parent || name !== node.name;
-    if (now !== node && !renamed && !this.#isOurs(node)) {
-      throw new FsError(now === null ? 'ENOENT' : 'ESTALE', `${node.path} is gone`);
-    }
+    if (!renamed) throw new FsError(now === null ? 'ENOENT' : 'ESTALE', `${node.path} is gone`);
+    return this.#core.isFresh(node);
   }
 
   /** The peer can't tell about it. */

@@ -4,6 +4,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Resource } from '../webdav/types.js';
+import { fileKeyOf } from './node-table.js';
 
 export interface CachedName {
   /** Undefined: no such name. */
@@ -23,7 +24,12 @@ export interface NameCacheLimits {
   readonly maxListed: number;
 }
 
+/** Files with several names of which a change of ours is remembered; longer than any answer is used. */
+const MAX_CHANGED_FILES = 10_000;
+
 export class NameCache {
+  /** When a file with several names was last changed by us: what was told before under any of its names is outdated. */
+  readonly #changedFiles = new LRUCache<string, number>({ max: MAX_CHANGED_FILES });
   readonly #names: LRUCache<string, CachedName>;
   readonly #listings: LRUCache<number, CachedListing>;
 
@@ -34,6 +40,11 @@ export class NameCache {
 
   /** The newest answer about a name that is younger than `since`; a listing without it says "no such name". */
   find(directoryId: number, name: string, since: number): CachedName | undefined {
+    const found = this.#find(directoryId, name, since);
+    return found !== undefined && this.isOutdated(found) ? undefined : found;
+  }
+
+  #find(directoryId: number, name: string, since: number): CachedName | undefined {
     const single = this.#names.get(`${directoryId}/${name}`);
     const listing = this.#listings.get(directoryId);
     if (
@@ -48,7 +59,18 @@ export class NameCache {
 
   /** The last answer about just this name, however old. */
   single(directoryId: number, name: string): CachedName | undefined {
-    return this.#names.peek(`${directoryId}/${name}`);
+    const found = this.#names.peek(`${directoryId}/${name}`);
+    return found !== undefined && this.isOutdated(found) ? undefined : found;
+  }
+
+  noteFileChange(resource: Resource, at: number): void {
+    const key = fileKeyOf(resource);
+    if (key !== undefined) this.#changedFiles.set(key, at);
+  }
+
+  isOutdated({ resource, at }: CachedName): boolean {
+    const key = resource && fileKeyOf(resource);
+    return key !== undefined && (this.#changedFiles.peek(key) ?? -Infinity) > at;
   }
 
   listing(directoryId: number, since: number): CachedListing | undefined {

@@ -59,7 +59,7 @@ export class Names {
       }
     }
     const stale = parent.children.get(name);
-    if (stale !== undefined) this.#core.nodes.detach(stale);
+    if (stale !== undefined) this.#core.nodes.removeName(stale, parent, name);
     const resource = told === undefined ? newCollection(name) : { ...told, name };
     this.#core.recordOwn(parent, name, resource);
     const at = this.#core.now();
@@ -79,9 +79,24 @@ export class Names {
 
   async #unlink(parent: Node, name: string, node: Node, signal: AbortSignal): Promise<void> {
     await node.data?.upload;
-    await this.#contents.keepForHandles(node);
-    if (node.data?.created !== true) await this.#remove(node, signal);
+    // By another name the content stays there for those who have it open.
+    if (node.links.length === 0) await this.#contents.keepForHandles(node);
+    if (node.data?.created !== true) await this.#remove(parent, name, signal);
     this.removed(parent, name, node);
+    await this.otherNamesLeft(node);
+  }
+
+  /** After one name of a file went: the count of names and the ETag are others now. */
+  async otherNamesLeft(node: Node): Promise<void> {
+    if (node.unlinked) return;
+    node.resourceAt = -Infinity;
+    if (node.data === undefined) return;
+    try {
+      await this.#core.sameContent(node, undefined, NEVER);
+    } catch (error) {
+      // The name is gone, and that was asked for. Who has the file open is told when it is used.
+      this.#core.log.debug('what is left of a file was not told', { error: String(error) });
+    }
   }
 
   async rmdir(parent: Node, name: string, ctx: RequestContext): Promise<void> {
@@ -90,7 +105,7 @@ export class Names {
     if (node === null) throw new FsError('ENOENT');
     if (!node.isDirectory) throw new FsError('ENOTDIR');
     await this.checkEmpty(node, ctx.signal);
-    await gated(node, () => this.#remove(node, ctx.signal));
+    await gated(node, () => this.#remove(parent, name, ctx.signal));
     this.removed(parent, name, node);
   }
 
@@ -102,23 +117,24 @@ export class Names {
     if (members.size > 0) throw new FsError('ENOTEMPTY');
   }
 
-  /** DELETE of a node's path. A lost answer counts as success when the name is gone. */
-  async #remove(node: Node, signal: AbortSignal): Promise<void> {
-    const { path, parent, name } = node;
+  /** DELETE. A lost answer counts as success when the name is gone. */
+  async #remove(parent: Node, name: string, signal: AbortSignal): Promise<void> {
+    const path = `${parent.path}/${name}`;
     try {
       await this.#core.client.remove(path, { signal });
     } catch (error) {
       if (wasSent(error) && (await this.#isGone(path))) return;
-      if (parent !== undefined) this.#core.recordUnknown(parent, name);
+      this.#core.recordUnknown(parent, name);
       throw error;
     }
   }
 
-  /** The name is gone: cache, node, unsaved data. */
+  /** The name is gone: cache, node, and with the last name unsaved data. */
   removed(parent: Node, name: string, node: Node): void {
-    this.#uploads.discard(node);
     this.#core.recordOwn(parent, name, undefined);
-    this.#core.nodes.detach(node);
+    this.#core.nodes.removeName(node, parent, name);
+    if (!node.unlinked) return;
+    this.#uploads.discard(node);
     if (node.data?.handles === 0) this.#handles.dispose(node);
   }
 

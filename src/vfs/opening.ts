@@ -159,7 +159,7 @@ export class Opening {
       await staging.close();
       throw new FsError('EEXIST');
     }
-    if (rival !== undefined) this.#core.nodes.detach(rival);
+    if (rival !== undefined) this.#core.nodes.removeName(rival, parent, name);
     const now = nowTimespec();
     const node = this.#core.nodes.create(parent, name, newResource(name, now), this.#core.now());
     const data = new FileData('absent');

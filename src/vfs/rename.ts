@@ -10,16 +10,11 @@ import type { RequestContext } from './filesystem.js';
 import { FsError, RENAME_NOREPLACE } from './filesystem.js';
 import { gated } from './gate.js';
 import { isPreconditionFailed, wasSent, type Names } from './names.js';
-import type { Node } from './node.js';
+import type { Node, NodeName } from './node.js';
 import type { Uploads } from './uploads.js';
 
 /** A target that appears between the question and the MOVE is looked at again this often. */
 const ATTEMPTS = 3;
-
-interface Place {
-  readonly parent: Node;
-  readonly name: string;
-}
 
 export class Renames {
   readonly #core: Core;
@@ -34,7 +29,7 @@ export class Renames {
     this.#uploads = uploads;
   }
 
-  async rename(from: Place, to: Place, flags: number, ctx: RequestContext): Promise<void> {
+  async rename(from: NodeName, to: NodeName, flags: number, ctx: RequestContext): Promise<void> {
     if ((flags & ~RENAME_NOREPLACE) !== 0)
       throw new FsError('EINVAL', 'names cannot be exchanged over WebDAV');
     this.#core.checkNewName(to.name);
@@ -56,8 +51,8 @@ export class Renames {
 
   async #move(
     node: Node,
-    from: Place,
-    to: Place,
+    from: NodeName,
+    to: NodeName,
     flags: number,
     signal: AbortSignal,
   ): Promise<void> {
@@ -90,7 +85,7 @@ export class Renames {
     await this.#moved(node, from, to, target, told);
   }
 
-  async #makeWay(node: Node, target: Node, to: Place, signal: AbortSignal): Promise<void> {
+  async #makeWay(node: Node, target: Node, to: NodeName, signal: AbortSignal): Promise<void> {
     if (target.isDirectory) {
       if (!node.isDirectory) throw new FsError('EISDIR');
       await this.#names.checkEmpty(target, signal);
@@ -100,13 +95,13 @@ export class Renames {
     }
     if (node.isDirectory) throw new FsError('ENOTDIR');
     await target.data?.upload;
-    await this.#contents.keepForHandles(target);
+    if (target.links.length === 0) await this.#contents.keepForHandles(target);
   }
 
   async #send(
     node: Node,
-    from: Place,
-    to: Place,
+    from: NodeName,
+    to: NodeName,
     overwrite: boolean,
     signal: AbortSignal,
   ): Promise<Resource | undefined> {
@@ -136,15 +131,19 @@ export class Renames {
 
   async #moved(
     node: Node,
-    from: Place,
-    to: Place,
+    from: NodeName,
+    to: NodeName,
     target: Node | null,
     told: Resource | undefined,
   ): Promise<void> {
-    if (target !== null && !target.unlinked) this.#names.removed(to.parent, to.name, target);
+    if (target !== null && !target.unlinked) {
+      this.#names.removed(to.parent, to.name, target);
+      await this.#names.otherNamesLeft(target);
+    }
     const stale = to.parent.children.get(to.name);
-    if (stale !== undefined && stale !== node) this.#core.nodes.detach(stale);
-    this.#core.nodes.reparent(node, to.parent, to.name);
+    if (stale !== undefined && stale !== node)
+      this.#core.nodes.removeName(stale, to.parent, to.name);
+    this.#core.nodes.rename(node, from, to);
     this.#core.recordOwn(from.parent, from.name, undefined);
     this.#core.recordOwn(to.parent, to.name, { ...node.resource, name: to.name });
     const profile = this.#core.client.knownProfile;
@@ -152,6 +151,6 @@ export class Renames {
     if (node.isDirectory || profile?.name === 'phodav' || profile?.name === 'apache') return;
     if (told !== undefined || node.data !== undefined)
       await this.#core.sameContent(node, told, NEVER);
-    else this.#core.recordUnknown(node.parent!, node.name);
+    else this.#core.recordUnknown(to.parent, to.name);
   }
 }

@@ -5,7 +5,6 @@ const NO_OWNERS = 'WebDAV has no owners: chown to others than uid= and gid= is E
 
 /** On davport's own share. */
 export const MOUNT_DEFECTS: Defects = {
-  'hard links': { reason: 'WebDAV has no hard links: EPERM, as on FAT' },
   'attributes: chown of one and of both': { reason: NO_OWNERS },
   'attributes: an unprivileged writer clears the setuid bit': { reason: NO_OWNERS },
 };
@@ -13,6 +12,7 @@ export const MOUNT_DEFECTS: Defects = {
 /** Where modes are kept as properties beside the file. */
 export const FOREIGN_MOUNT_DEFECTS: Defects = {
   ...MOUNT_DEFECTS,
+  'hard links': { reason: 'no hard links there: EPERM, as on FAT' },
   'attributes: the umask is applied once': {
     reason:
       'the mode given to open(2) is stored only where it makes the file executable: one request per new file less; chmod stores any',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node } from '../../../src/vfs/node.js';
-import { NodeTable } from '../../../src/vfs/node.js';
+import { NodeTable } from '../../../src/vfs/node-table.js';
 import { FileData } from '../../../src/vfs/file-data.js';
 import { fileResource, folderResource } from './resources.js';
 
@@ -45,7 +45,7 @@ test('a file renamed away and a new one at its old path never share an inode num
   const table = new NodeTable();
   const first = table.create(table.root, 'f.tmp', fileResource('f.tmp', 1), 0);
   first.lookups = 1;
-  table.reparent(first, table.root, 'f');
+  table.rename(first, { parent: table.root, name: 'f.tmp' }, { parent: table.root, name: 'f' });
   const second = table.create(table.root, 'f.tmp', fileResource('f.tmp', 1), 0);
   assert.notEqual(first.ino, second.ino);
   assert.equal(first.path, '/f');
