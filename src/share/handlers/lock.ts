@@ -43,7 +43,7 @@ async function create(exchange: Exchange, info: LockInfo, deep: boolean): Promis
   try {
     const { lock, created } = addLock(exchange, place, info, deep);
     // Changes that were allowed before the lock was there come to their end before it is promised.
-    await settled(exchange, lock.keys);
+    await settled(exchange, place, lock.keys);
     if (created && exchange.durable) await syncFolder(place);
     if (created) await context.versions.settle(place);
     requireAlive(exchange, lock);
@@ -117,13 +117,14 @@ function makeEmpty(place: Place): void {
 }
 
 /** Waits for what is being done to the resource, to what is above and to what is below. */
-async function settled({ context }: Exchange, keys: ResourceKeys): Promise<void> {
-  const work = context.nameLocks.inFlight().filter(({ place }) => {
-    const other = keyOfPlace(context.root, place);
+async function settled({ context }: Exchange, place: Place, keys: ResourceKeys): Promise<void> {
+  const names = context.nameLocks.inFlight().filter((change) => {
+    const other = keyOfPlace(context.root, change.place);
     if (other === undefined) return false;
     return keys.some((key) => key === other || isBelow(key, other) || isBelow(other, key));
   });
-  await Promise.all(work.map(({ done }) => done));
+  const content = place.stat && context.contentLocks.beingChanged(place.stat);
+  await Promise.all([...names.map(({ done }) => done), content]);
 }
 
 /** Section 9.10.2. */
