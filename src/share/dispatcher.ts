@@ -12,6 +12,7 @@ import { handleMkcol } from './handlers/mkcol.js';
 import { handleMove } from './handlers/move.js';
 import { allowedMethods, handleOptions, READ_METHODS, SERVER } from './handlers/options.js';
 import { handlePropfind } from './handlers/propfind.js';
+import { handlePatch } from './handlers/patch.js';
 import { handleProppatch } from './handlers/proppatch.js';
 import { handlePut } from './handlers/put.js';
 import { handleReport } from './handlers/report.js';
@@ -27,6 +28,7 @@ const HANDLERS: Readonly<Record<string, (exchange: Exchange) => Promise<void> | 
   PROPFIND: handlePropfind,
   SEARCH: handleSearch,
   PUT: handlePut,
+  PATCH: handlePatch,
   DELETE: handleDelete,
   MKCOL: handleMkcol,
   COPY: handleCopy,
@@ -71,6 +73,7 @@ function handle(exchange: Exchange): Promise<void> | void {
       headers: { Allow: allowedMethods(readOnly) },
     });
   }
+  exchange.requireKnownExpectation();
   if (readOnly && !READ_METHODS.has(method)) throw new ShareError(403, 'shared for reading only');
   return handler(exchange);
 }

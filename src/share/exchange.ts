@@ -80,6 +80,7 @@ export class Exchange {
 
   /** The body piece by piece. Ends only when it came whole; throws ClientGoneError otherwise. */
   async *chunks(): AsyncGenerator<Buffer, void, undefined> {
+    this.#requireIdentity();
     this.#continue();
     // An answer must still be possible after an error in the middle, so leaving the loop doesn't destroy the request.
     const iterator = this.req.iterator({ destroyOnReturn: false });
@@ -121,6 +122,20 @@ export class Exchange {
       clearTimeout(timer);
     }
     return Buffer.concat(parts);
+  }
+
+  /** Coded bytes, stored as they are, would come back as another content (RFC 9110 section 8.4). */
+  #requireIdentity(): void {
+    if (/^\s*(identity)?\s*$/i.test(this.header('content-encoding') ?? '')) return;
+    const headers = { 'Accept-Encoding': 'identity' };
+    throw new ShareError(415, 'a body with a content coding', { headers });
+  }
+
+  /** RFC 9110 section 10.1.1: there is one expectation. */
+  requireKnownExpectation(): void {
+    const expect = this.header('expect');
+    if (expect === undefined || this.req.httpVersion === '1.0') return;
+    if (!/^100-continue$/i.test(expect)) throw new ShareError(417, 'an unknown expectation');
   }
 
   /** Only now that the body is wanted: an early refusal spares the client from sending it. */

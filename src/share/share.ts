@@ -100,6 +100,7 @@ class FolderShare implements Share {
     // Fields beyond a number would be dropped in silence, a precondition among them; the size is bounded.
     http.maxHeadersCount = 0;
     http.on('checkContinue', this.handler);
+    http.on('checkExpectation', this.handler);
     http.on('connect', (_req, stream: Duplex) => this.#refuse(stream, 400));
     http.on('clientError', (error, stream) => void this.#onClientError(error, stream));
     return http;

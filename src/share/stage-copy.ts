@@ -1,10 +1,12 @@
 import fs from 'node:fs';
 import type { Context } from './context.js';
 import type { FsPath } from './fs-path.js';
+import { changeInPlace, inUse, isLinked } from './in-place.js';
 import { install } from './install.js';
-import type { Place } from './place.js';
+import { openRegularFile, type Place } from './place.js';
+import { StagedBody } from './staged-body.js';
+import { syncFile } from './temp-file.js';
 import { TreeCopy, TreeRemoval, type Failure } from './tree.js';
-import { inUse, isLinked, writeThrough } from './write-through.js';
 
 export interface StagedCopy {
   readonly context: Context;
@@ -40,8 +42,15 @@ export async function stageCopy(copy: StagedCopy): Promise<Failure[]> {
 }
 
 async function update({ context, to, durable }: StagedCopy, staged: FsPath): Promise<void> {
-  const { mode } = fs.lstatSync(staged);
-  await writeThrough(context, staged, to, { mode }, durable);
+  const { fd, stat } = openRegularFile(staged);
+  try {
+    const body = StagedBody.ofFile(fd);
+    const metadata = { mode: Number(stat.mode) };
+    await changeInPlace(context, to, { body, start: 0, size: body.length, metadata });
+  } finally {
+    fs.closeSync(fd);
+  }
+  if (durable) await syncFile(to);
   const { deadProperties } = context;
   for (const name of deadProperties.list(to.path)) deadProperties.set(to.path, name, undefined);
   deadProperties.copy(staged, to.path);

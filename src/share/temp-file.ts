@@ -11,7 +11,7 @@ import type { FsPath } from './fs-path.js';
 import { setTimes, settableMode, type StoredMetadata } from './metadata.js';
 import type { Place } from './place.js';
 
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 const fsync = promisify(fs.fsync);
 const rename = promisify(fs.rename);
 
@@ -29,7 +29,7 @@ export class TempFile {
     this.path = place.sibling(this.#name);
     try {
       // The mode is cut by the umask of the process, as for every new file.
-      this.fd = fs.openSync(this.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666);
+      this.fd = fs.openSync(this.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666);
     } catch (error) {
       context.tempNames.release(this.#name);
       throw error;
@@ -38,6 +38,10 @@ export class TempFile {
 
   writeNow(data: Uint8Array): void {
     for (let at = 0; at < data.length;) at += fs.writeSync(this.fd, data, at);
+  }
+
+  truncate(size: number): void {
+    fs.ftruncateSync(this.fd, size);
   }
 
   /** What the file keeps of the one whose place it takes: permissions, owner where that is possible, dead properties. */

@@ -140,8 +140,12 @@ export class TreeCopy {
     const { COPYFILE_EXCL, COPYFILE_FICLONE } = fs.constants;
     try {
       // copyFile copies set-user-ID too, and the copy is owned by who shares.
-      if ((stat.mode & 0o6000n) !== 0n) await copyContent(pin, stat, to);
-      else await copyFile(ofFd(pin), to, COPYFILE_EXCL | COPYFILE_FICLONE);
+      const suid = (stat.mode & 0o6000n) !== 0n;
+      await this.#context.contentLocks.copy(stat, () =>
+        suid
+          ? copyContent(pin, stat, to)
+          : copyFile(ofFd(pin), to, COPYFILE_EXCL | COPYFILE_FICLONE),
+      );
       this.#context.deadProperties.copy(from, to);
       if (this.#durable) await syncFileAt(to);
     } catch (error) {

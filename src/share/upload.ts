@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { ClientGoneError } from './errors.js';
 import type { Exchange } from './exchange.js';
+import { verifiedBody } from './repr-digest.js';
 import type { TempFile } from './temp-file.js';
 
 /** Body bytes gathered for one write. */
@@ -20,21 +21,31 @@ export function announcedLength(exchange: Exchange): number | undefined {
   return Number(exchange.header('content-length') ?? 0);
 }
 
-export async function collectBody(exchange: Exchange, length: number): Promise<Buffer[]> {
+/** `partial`: it is a part of a representation. */
+export async function collectBody(
+  exchange: Exchange,
+  length: number,
+  partial = false,
+): Promise<Buffer[]> {
   const parts: Buffer[] = [];
-  if (length > 0) for await (const chunk of exchange.chunks()) parts.push(chunk);
+  const body = verifiedBody(exchange, partial);
+  for await (const chunk of body) parts.push(chunk);
   checkLength(exchange, length);
   return parts;
 }
 
-/** Writes the body to the file while it arrives: one write at work, the next one being gathered. */
-export async function storeBody(exchange: Exchange, file: TempFile): Promise<void> {
+/** Writes the body to the file while it arrives: one write at work, the next one being gathered. Gives its length. */
+export async function storeBody(
+  exchange: Exchange,
+  file: TempFile,
+  partial = false,
+): Promise<number> {
   let writing: Promise<void> = Promise.resolve();
   let gathered: Buffer[] = [];
   let size = 0;
   let position = 0;
   try {
-    for await (const chunk of exchange.chunks()) {
+    for await (const chunk of verifiedBody(exchange, partial)) {
       gathered.push(chunk);
       size += chunk.length;
       if (size < GATHER_BYTES) continue;
@@ -53,6 +64,7 @@ export async function storeBody(exchange: Exchange, file: TempFile): Promise<voi
     await writing.catch(() => undefined);
   }
   checkLength(exchange, announcedLength(exchange));
+  return position + size;
 }
 
 async function writeAll(fd: number, buffers: Buffer[], start: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Exchange } from '../exchange.js';
+import { PATCH_TYPE } from '../partial-update.js';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
@@ -10,7 +11,7 @@ export const SERVER = `davport/${version}`;
 
 const READING = ['OPTIONS', 'GET', 'HEAD', 'PROPFIND', 'REPORT', 'SEARCH'];
 const WRITING = [
-  ...['PUT', 'DELETE', 'MKCOL', 'COPY', 'MOVE', 'PROPPATCH', 'LOCK', 'UNLOCK'],
+  ...['PUT', 'PATCH', 'DELETE', 'MKCOL', 'COPY', 'MOVE', 'PROPPATCH', 'LOCK', 'UNLOCK'],
   ...['BIND', 'UNBIND', 'REBIND'],
 ];
 
@@ -19,7 +20,9 @@ export const READ_METHODS: ReadonlySet<string> = new Set(READING);
 /** Compliance classes (2 is locks), then our extensions (doc/EXTENSIONS.md). */
 const DAV_READ = '1, 3, <urn:davport:posix>';
 const DAV_CHANGES = ', <urn:davport:changes>';
-const DAV_WRITE = '1, 2, 3, <urn:davport:posix>, bind, <urn:davport:sync>';
+const DAV_WRITE =
+  '1, 2, 3, <urn:davport:posix>, bind, <urn:davport:sync>, ' +
+  '<urn:davport:partial>, sabredav-partialupdate';
 
 export function allowedMethods(readOnly: boolean): string {
   return (readOnly ? READING : [...READING, ...WRITING]).join(', ');
@@ -35,6 +38,7 @@ export function handleOptions(exchange: Exchange): void {
     'MS-Author-Via': 'DAV',
     // RFC 5323 section 3.2.
     DASL: '<DAV:basicsearch>',
+    ...(readOnly ? {} : { 'Accept-Patch': PATCH_TYPE }),
     'Accept-Ranges': 'bytes',
   });
 }

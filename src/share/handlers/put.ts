@@ -1,34 +1,50 @@
 import { requireConditions } from '../conditional.js';
 import { errnoCode, ShareError, statusOf } from '../errors.js';
 import type { Exchange } from '../exchange.js';
+import { changeInPlace, inUse, isLinked } from '../in-place.js';
 import { requireUnlocked } from '../locks/enforcement.js';
 import type { StoredMetadata } from '../metadata.js';
+import { parseContentRange, parseSize } from '../partial-update.js';
+import { writePart } from '../partial-write.js';
 import type { Place } from '../place.js';
-import { parsePosix } from '../posix-text.js';
+import { acceptedHeaders, requestMetadata } from '../request-metadata.js';
 import { resourceStates } from '../resource-states.js';
+import { StagedBody } from '../staged-body.js';
 import { storedHeaders } from '../stored-answer.js';
-import { syncFolder, TempFile } from '../temp-file.js';
+import { syncFile, syncFolder, TempFile } from '../temp-file.js';
 import { announcedLength, collectBody, SMALL_BODY_BYTES, storeBody } from '../upload.js';
-import { inUse, isLinked, writeThrough } from '../write-through.js';
 
 /** RFC 9110 section 9.3.4, RFC 4918 section 9.7. */
 export async function handlePut(exchange: Exchange): Promise<void> {
-  // A partial PUT taken for a whole one would cut the file (RFC 9110 section 14.5).
-  if (exchange.header('content-range') !== undefined) {
-    throw new ShareError(400, 'PUT with Content-Range');
-  }
   const place = locateForWriting(exchange);
   try {
     checkTarget(exchange, place);
-    const metadata = parsePosix(exchange.header('davport-posix') ?? '');
-    const created = await store(exchange, place, metadata).catch((error: unknown) => {
+    const metadata = requestMetadata(exchange);
+    const range = exchange.header('content-range');
+    const storing =
+      range === undefined
+        ? store(exchange, place, metadata)
+        : storePart(exchange, place, metadata, range);
+    const created = await storing.catch((error: unknown) => {
       throw errnoCode(error) === 'ENOENT' ? folderGone(exchange, error) : error;
     });
-    if (!exchange.context.versions.settleNow(place)) await exchange.context.versions.settle(place);
-    exchange.respond(created ? 201 : 204, storedHeaders(place));
+    const headers = { ...storedHeaders(place), ...acceptedHeaders(exchange) };
+    exchange.respond(created ? 201 : 204, headers);
   } finally {
     place.close();
   }
+}
+
+/** Taken for a whole one it would cut the file (RFC 9110 section 14.5). */
+function storePart(
+  exchange: Exchange,
+  place: Place,
+  metadata: StoredMetadata,
+  range: string,
+): Promise<boolean> {
+  const update = parseContentRange(range, parseSize(exchange.header('davport-posix')));
+  const check = (): void => checkTarget(exchange, place);
+  return writePart({ exchange, place, update, metadata, check });
 }
 
 /** The place a request makes or replaces: its folder must be there (RFC 4918 section 9.7.1). */
@@ -52,15 +68,15 @@ function folderGone(exchange: Exchange, cause: unknown): Error {
 }
 
 /** Called before the body and, as things may have changed meanwhile, after it. */
-function checkTarget(exchange: Exchange, place: Place): void {
+export function checkTarget(exchange: Exchange, place: Place): void {
   const { kind } = place;
   if (kind === 'collection' || exchange.target.trailingSlash) {
-    throw new ShareError(405, 'PUT of a collection');
+    throw new ShareError(405, `${exchange.method} of a collection`);
   }
   if (kind === 'special' || kind === 'link') {
     throw new ShareError(403, 'neither file nor collection, or a link that is not followed');
   }
-  requireConditions('PUT', exchange.req.headers, place.stat, resourceStates(exchange));
+  requireConditions(exchange.method, exchange.req.headers, place.stat, resourceStates(exchange));
   requireUnlocked(exchange, place, 'state');
 }
 
@@ -84,9 +100,10 @@ async function store(exchange: Exchange, place: Place, metadata: StoredMetadata)
     checkTarget(exchange, place);
     if (!durable) dress(file, place, metadata);
     const created = place.kind === 'missing';
-    if (isLinked(place)) await writeThrough(context, file.path, place, metadata, durable);
+    if (isLinked(place)) await replaceInPlace(exchange, place, file, metadata);
     else await file.commit(place, created && exchange.header('if-none-match') !== undefined);
     if (durable) await syncFolder(place);
+    if (!context.versions.settleNow(place)) await context.versions.settle(place);
     return created;
   } finally {
     file.discard();
@@ -96,4 +113,16 @@ async function store(exchange: Exchange, place: Place, metadata: StoredMetadata)
 function dress(file: TempFile, place: Place, metadata: StoredMetadata): void {
   file.inherit(place);
   file.setMetadata(metadata);
+}
+
+/** A rename would give the new content to one of the names only. */
+async function replaceInPlace(
+  { context, durable }: Exchange,
+  place: Place,
+  file: TempFile,
+  metadata: StoredMetadata,
+): Promise<void> {
+  const body = StagedBody.ofFile(file.fd);
+  await changeInPlace(context, place, { body, start: 0, size: body.length, metadata });
+  if (durable) await syncFile(place);
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { test } from 'node:test';
 import { waitUntil } from '../../support/wait-until.js';
-import { startShare, type TestShare } from './fixture.js';
+import { startShare, type Answer, type TestShare } from './fixture.js';
 
 const statOf = (path: string): fs.BigIntStats => fs.lstatSync(path, { bigint: true });
 const names = (t: TestShare): string[] => fs.readdirSync(t.dir).sort();
@@ -87,7 +87,6 @@ test('refusals leave everything as it is', async () => {
   assert.equal(await put('/'), 405);
   assert.equal(await put('/none/f'), 409);
   assert.equal(await put('/f/g'), 409);
-  assert.equal(await put('/f', { 'Content-Range': 'bytes 0-2/3' }), 400);
   assert.equal(await put(`/${'n'.repeat(300)}`), 414);
   assert.deepEqual(names(t), ['d', 'f']);
   assert.equal(fs.readFileSync(t.at('f'), 'utf8'), 'old');
@@ -197,4 +196,20 @@ test('Davport-Sync is accepted with every change', async () => {
     201,
   );
   assert.equal((await t.request('DELETE', '/g', { headers })).status, 204);
+});
+
+test('X-OC-Mtime sets the time, and says so', async () => {
+  const t = await startShare();
+  const put = (headers: Record<string, string>): Promise<Answer> =>
+    t.request('PUT', '/f', { headers, body: 'x' });
+  const answer = await put({ 'X-OC-Mtime': '1500000000' });
+  assert.deepEqual([answer.status, answer.headers['x-oc-mtime']], [201, 'accepted']);
+  const mtime = (): bigint => fs.statSync(t.at('f'), { bigint: true }).mtimeNs;
+  assert.equal(mtime(), 1_500_000_000_000_000_000n);
+  await put({ 'X-OC-Mtime': '1500000001.25' });
+  assert.equal(mtime(), 1_500_000_001_250_000_000n);
+  await put({ 'X-OC-Mtime': '1500000001', 'Davport-Posix': 'mtime=1500000002.5' });
+  assert.equal(mtime(), 1_500_000_002_500_000_000n);
+  assert.equal((await put({ 'X-OC-Mtime': 'yesterday' })).status, 400);
+  assert.equal((await put({})).headers['x-oc-mtime'], undefined);
 });

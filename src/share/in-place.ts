@@ -1,0 +1,101 @@
+/**
+ * Changes of a file's content in place: its inode stays, with all its names. Not atomic as a rename is: what a killed share has begun
+ * stays half done. But a change begins only when all its bytes are here, and no request sees the middle of it.
+ */
+import fs, { type BigIntStats } from 'node:fs';
+import { promisify } from 'node:util';
+import type { Context } from './context.js';
+import { ShareError } from './errors.js';
+import { setTimes, settableMode, type StoredMetadata } from './metadata.js';
+import { openRegularFile, type Place } from './place.js';
+import type { StagedBody } from './staged-body.js';
+
+const ftruncate = promisify(fs.ftruncate);
+
+export interface InPlaceChange {
+  readonly body: StagedBody;
+  /** Where in the file the body goes. */
+  readonly start: number;
+  /** Length of the file afterwards; undefined: as it comes. */
+  readonly size: number | undefined;
+  readonly metadata: StoredMetadata;
+}
+
+/** Has the file other names, which a rename over this one would not change? */
+export function isLinked({ kind, stat }: Place): boolean {
+  return kind === 'file' && stat !== undefined && stat.nlink > 1n;
+}
+
+/** Undefined: name and content are free in this turn of the loop. Otherwise look again when the promise resolves. Refreshes `place`. */
+export function inUse(
+  { nameLocks, contentLocks }: Context,
+  place: Place,
+): Promise<void> | undefined {
+  const held = nameLocks.inUse(place);
+  if (held) return held;
+  const stat = place.refresh();
+  return stat && contentLocks.inUse(stat);
+}
+
+/** REQUIRES: `inUse` said no, and all checks were made of `place`, a regular file, in this turn of the loop. */
+export async function changeInPlace(
+  context: Context,
+  place: Place,
+  change: InPlaceChange,
+): Promise<void> {
+  const checked = place.existing();
+  const { fd, stat } = openRegularFile(place.path, fs.constants.O_WRONLY);
+  try {
+    if (stat.ino !== checked.ino || stat.dev !== checked.dev) {
+      throw new ShareError(409, 'the file was replaced in this moment');
+    }
+    await context.nameLocks.hold(place, () =>
+      context.contentLocks.change(stat, () => apply(context, place, fd, stat, change)),
+    );
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+async function apply(
+  context: Context,
+  place: Place,
+  fd: number,
+  stat: BigIntStats,
+  change: InPlaceChange,
+): Promise<void> {
+  context.versions.note(stat);
+  // What a client writes never runs as somebody else.
+  if ((stat.mode & 0o6000n) !== 0n) fs.fchmodSync(fd, settableMode(Number(stat.mode)));
+  try {
+    await writeContent(fd, Number(stat.size), change);
+    const { mode, ...times } = change.metadata;
+    if (mode !== undefined) fs.fchmodSync(fd, settableMode(mode));
+    setTimes(place.path, fs.fstatSync(fd, { bigint: true }), times, context.options.attributes);
+  } finally {
+    // Until it can be told from the version before, nobody may look.
+    if (!context.versions.settleNow(place)) await context.versions.settle(place);
+  }
+}
+
+/**
+ * What goes beyond the old end comes first: where the disk is full, nothing has been overwritten yet, and the file gets back its size.
+ * (Where overwriting takes room, too, as on file systems that copy on write, a full disk can leave a part of the change.)
+ */
+async function writeContent(
+  fd: number,
+  before: number,
+  { body, start, size }: InPlaceChange,
+): Promise<void> {
+  const end = body.length === 0 ? before : Math.max(before, start + body.length);
+  const inside = Math.min(Math.max(before - start, 0), body.length);
+  try {
+    if (size !== undefined && size > end) await ftruncate(fd, size);
+    await body.copyTo(fd, { start: inside, end: body.length }, start + inside);
+  } catch (error) {
+    await ftruncate(fd, before);
+    throw error;
+  }
+  await body.copyTo(fd, { start: 0, end: inside }, start);
+  if (size !== undefined && size < end) await ftruncate(fd, size);
+}
