@@ -7,8 +7,8 @@ import type { ControlLine } from './control-protocol.js';
 import type { ControlHandler } from './control-server.js';
 import { parseQuery } from './search-query.js';
 
-/** A search is one of the few requests that a mount has in flight: most are for programs that work there. */
-const MAX_SEARCHES = 2;
+/** As many as our own share does at a time. */
+const MAX_SEARCHES = 4;
 
 /** `path`: of the folder to look in, below the mountpoint. */
 export interface SearchQuestion {

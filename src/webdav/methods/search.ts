@@ -38,16 +38,14 @@ export async function search(
       profile,
     }),
     sink,
-    // It changes nothing. It may take long: what programs wait for goes first.
-    retriable: true,
-    priority: 'bulk',
+    // As long as it takes, beside what programs wait for. What was told can't be taken back: it isn't sent again.
+    standing: true,
     call: options,
   });
   requireStatus('SEARCH', path, response, [207]);
   return { complete: sink.end() };
 }
 
-/** Has no `onRestart`: what was told can't be taken back, so a search that broke off in the middle fails. */
 class ResultSink implements BodySink {
   readonly #reader: MultistatusReader;
   readonly #base: readonly string[];
