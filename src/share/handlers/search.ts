@@ -2,6 +2,7 @@
 import type { Context } from '../context.js';
 import { ClientGoneError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
+import { lockDiscovery } from '../locks/lock-properties.js';
 import { formatStatusResponse, MultistatusWriter } from '../multistatus-writer.js';
 import { compileReport, namesPosix } from '../property-report.js';
 import type { PropfindRequest } from '../propfind-request.js';
@@ -24,7 +25,7 @@ export async function handleSearch(exchange: Exchange): Promise<void> {
   const scope = openScope(exchange, query.scope, showLinks);
   try {
     const { context } = exchange;
-    const report = compileReport(selected, context.deadProperties, false);
+    const report = compileReport(selected, context.deadProperties, false, lockDiscovery(context));
     const writer = new MultistatusWriter(exchange);
     const endTurn = await waitForTurn(exchange, writer);
     const walk = new ScopeWalk(context, scope, query.depth, showLinks);

@@ -63,6 +63,11 @@ test('supportedlock and lockdiscovery: of files and collections, in allprop, not
     assert.equal(found.supportedlock!.match(/<lockentry>/g)?.length, 2);
     assert.match(found.lockdiscovery!, new RegExp(token));
   }
+  const search =
+    '<searchrequest xmlns="DAV:"><basicsearch><select><prop><lockdiscovery/></prop></select>' +
+    '<from><scope><href>/d/f</href><depth>0</depth></scope></from></basicsearch></searchrequest>';
+  const [hit] = readMultistatus(await t.request('SEARCH', '/', { body: search }));
+  assert.match(hit!.found.lockdiscovery!, new RegExp(token));
   const [fifo] = readMultistatus(await t.request('PROPFIND', '/fifo', DISCOVER));
   assert.deepEqual([fifo!.found, fifo!.other], [{ lockdiscovery: '' }, { supportedlock: 404 }]);
   assert.equal((await lock(t, '/fifo')).status, 403);
