@@ -64,10 +64,19 @@ export function requireIf(
   if (!holds) throw preconditionFailed();
 }
 
-/** If-Range (section 13.1.5): may the range be sent? A date must be the very one. */
-export function ifRangeHolds(header: string | undefined, stat: BigIntStats): boolean {
+/**
+ * If-Range (section 13.1.5): may the range be sent? A date must be the very one, and of a second that is over: in the same one the file
+ * may change once more (section 8.8.2.2).
+ */
+export function ifRangeHolds(
+  header: string | undefined,
+  stat: BigIntStats,
+  now = Date.now(),
+): boolean {
   if (header === undefined) return true;
   if (header.includes('"')) return strongMatch(header.trim(), etagOf(stat));
+  const changed = stat.ctimeNs > stat.mtimeNs ? stat.ctimeNs : stat.mtimeNs;
+  if (now - 1000 < Number(changed / 1_000_000n)) return false;
   return parseDate(header)?.sec === wholeSeconds(stat);
 }
 

@@ -2,6 +2,7 @@ import { DAV_NS, formatProperty, NAMESPACE_DECLARATIONS } from './live-propertie
 import type { PropertyName } from '../webdav/types.js';
 import type { ErrorCondition } from './errors.js';
 import type { Exchange, Headers } from './exchange.js';
+import { respondCoded, ResponseBody } from './response-body.js';
 import { statusLine } from './status-line.js';
 
 const XML_HEAD = '<?xml version="1.0" encoding="utf-8"?>\n';
@@ -14,7 +15,7 @@ export class MultistatusWriter {
   readonly #exchange: Exchange;
   readonly #headers: Headers;
   #pending = `${XML_HEAD}<D:multistatus${NAMESPACE_DECLARATIONS}>\n`;
-  #begun = false;
+  #body: ResponseBody | undefined;
 
   constructor(exchange: Exchange, headers: Headers = {}) {
     this.#exchange = exchange;
@@ -35,20 +36,19 @@ export class MultistatusWriter {
 
   async end(): Promise<void> {
     this.#pending += '</D:multistatus>\n';
-    if (!this.#begun) {
-      this.#exchange.respond(207, this.#headers, Buffer.from(this.#pending));
+    if (!this.#body) {
+      await respondCoded(this.#exchange, 207, this.#headers, Buffer.from(this.#pending));
       return;
     }
     await this.#flush();
-    this.#exchange.res.end();
+    await this.#body.end();
   }
 
   async #flush(): Promise<void> {
     const chunk = Buffer.from(this.#pending);
     this.#pending = '';
-    if (!this.#begun) this.#exchange.res.writeHead(207, this.#headers);
-    this.#begun = true;
-    await this.#exchange.write(chunk);
+    this.#body ??= new ResponseBody(this.#exchange, 207, this.#headers);
+    await this.#body.write(chunk);
   }
 }
 

@@ -3,6 +3,7 @@ import { ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { FileAnswer } from '../file-answer.js';
 import { formatHtmlListing } from '../html-listing.js';
+import { respondCoded } from '../response-body.js';
 import type { Place } from '../place.js';
 
 /** GET and HEAD (RFC 9110 sections 9.3.1, 9.3.2). */
@@ -14,7 +15,8 @@ export async function handleGet(exchange: Exchange): Promise<void> {
     if (context.tempNames.isActive(place.name)) throw new ShareError(404, 'not there yet');
     if (place.kind === 'collection') {
       const html = await formatHtmlListing(exchange, place);
-      exchange.respond(200, { 'Content-Type': 'text/html; charset=utf-8' }, html);
+      const headers = { 'Content-Type': 'text/html; charset=utf-8', Vary: 'Accept-Encoding' };
+      await respondCoded(exchange, 200, headers, Buffer.from(html));
       return;
     }
     await answerFile(exchange, place);

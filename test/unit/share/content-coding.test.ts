@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
 import zlib from 'node:zlib';
-import { chooseCoding, CODINGS, type Coding } from '../../../src/share/content-coding.js';
+import { chooseCoding, CODINGS, Encoder, type Coding } from '../../../src/share/content-coding.js';
 import { SeededRandom } from '../../support/seeded-random.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { readToEnd, startShare, type Answer, type TestShare } from './fixture.js';
@@ -107,6 +107,49 @@ test('what is not text, or for HTTP/1.0, goes as it is', async () => {
   socket.write('GET /f.svg HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n');
   const text = await readToEnd(socket);
   assert.match(text, /\r\ncontent-length: 5000\r\n/i);
+});
+
+test('listings are coded for who asks, in one piece and in many', async () => {
+  const t = await startShare();
+  for (let at = 0; at < 3000; at++) fs.writeFileSync(t.at(`file-${at}`), '');
+  fs.mkdirSync(t.at('few'));
+  const body = '<propfind xmlns="DAV:"><prop><getcontentlength/></prop></propfind>';
+  const find = (target: string, depth: string, headers = {}): Promise<Answer> =>
+    t.request('PROPFIND', target, { headers: { Depth: depth, ...headers }, body });
+  const plain = await find('/', '1');
+  const page = await t.request('GET', '/');
+  for (const { name } of CODINGS) {
+    const headers = { 'Accept-Encoding': name };
+    const coded = await find('/', '1', headers);
+    assert.deepEqual([coded.status, coded.headers['content-encoding']], [207, name]);
+    assert.ok(coded.body.length < plain.body.length / 4);
+    assert.ok(DECODE[name]!(coded.body).equals(plain.body));
+    const short = await find('/few/', '0', headers);
+    assert.deepEqual([short.status, short.headers['content-encoding']], [207, undefined]);
+    const html = await get(t, '/', headers);
+    assert.equal(html.headers['content-encoding'], name);
+    assert.equal(html.headers.vary, 'Accept-Encoding');
+    assert.ok(DECODE[name]!(html.body).equals(page.body));
+  }
+  assert.equal(plain.headers['content-encoding'], undefined);
+});
+
+test('what is coded arrives when it is made', async () => {
+  for (const coding of CODINGS) {
+    const encoder = new Encoder(coding);
+    const pieces = ['one', 'two', 'x'.repeat(300_000)].map((text) => Buffer.from(text));
+    const coded: Buffer[] = [];
+    for (const piece of pieces) {
+      coded.push(await encoder.encode(piece));
+      assert.ok(coded.at(-1)!.length > 0, coding.name);
+    }
+    coded.push(await encoder.finish());
+    const whole = DECODE[coding.name]!(Buffer.concat(coded));
+    assert.ok(whole.equals(Buffer.concat(pieces)), coding.name);
+    encoder.close();
+    assert.equal((await encoder.encode(Buffer.from('late'))).length, 0);
+    assert.equal((await encoder.finish()).length, 0);
+  }
 });
 
 test('a client that goes in the middle of a coded body is the end of it', async () => {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { test } from 'node:test';
+import { ifRangeHolds } from '../../../src/share/conditional.js';
+import { waitUntil } from '../../support/wait-until.js';
 import { startShare } from './fixture.js';
 
 test('whole files, ranges and HEAD', async () => {
@@ -50,8 +52,20 @@ test('If-Range: the range only of the version that is meant', async () => {
   assert.equal(await ask(etag), 206);
   assert.equal(await ask('"other"'), 200);
   assert.equal(await ask(`W/${etag}`), 200);
-  assert.equal(await ask(date), 206);
+  await waitUntil('the second of the change to be over', async () => (await ask(date)) === 206);
   assert.equal(await ask('Sun, 06 Nov 1994 08:49:37 GMT'), 200);
+});
+
+test('If-Range with a date: only when nothing can have changed in the same second', async () => {
+  const t = await startShare();
+  fs.writeFileSync(t.at('f'), 'x');
+  const stat = fs.statSync(t.at('f'), { bigint: true });
+  const changed = Number(stat.ctimeNs / 1_000_000n);
+  const { 'last-modified': date } = (await t.request('HEAD', '/f')).headers;
+  assert.equal(ifRangeHolds(date, stat, changed), false);
+  assert.equal(ifRangeHolds(date, stat, changed + 999), false);
+  assert.equal(ifRangeHolds(date, stat, changed + 1000), true);
+  assert.equal(ifRangeHolds('nonsense', stat, changed + 1000), false);
 });
 
 test('conditional requests', async () => {
