@@ -10,16 +10,17 @@ import {
 } from '../channel/address.js';
 import { openChannel } from '../channel/open-channel.js';
 import { DavportError, UsageError } from '../errors.js';
-import type { Logger } from '../log.js';
+import { createLogger, type Logger } from '../log.js';
 import { createAcceptorMux } from '../mux/mux.js';
 import { loadNativeBinding } from '../native/binding.js';
-import type { RequestRecord, Share, ShareStats } from '../share/options.js';
+import type { Share, ShareStats } from '../share/options.js';
 import { createShare, listenHttp } from '../share/share.js';
+import { formatAccess } from './access-log.js';
 import { absoluteAddress } from './address-text.js';
 import { EXIT, type CliIo, type CommandSpec, type ParsedArgs } from './command.js';
-import { stderrLogger } from './log-file.js';
 import { onStopSignals } from './signals.js';
 import { sdNotify } from './sd-notify.js';
+import { StatusLine } from './status-line.js';
 import { leaveParent, parentKind, tellParent } from './supervision.js';
 import { formatBytes } from './upload-everything.js';
 
@@ -29,7 +30,7 @@ type SymlinkPolicy = (typeof SYMLINK_POLICIES)[number];
 export const shareCommand: CommandSpec = {
   name: 'share',
   summary: 'serve a folder on a channel',
-  usage: 'DIR [CHANNEL] [--read-only] [--symlinks inside|hide|show] [--http] [--log]',
+  usage: 'DIR [CHANNEL] [--read-only] [--symlinks inside|hide|show] [--http] [OPTIONS]',
   description: [
     'Serves DIR, and nothing outside of it, to whoever is at the other end of CHANNEL (default:',
     'the virtio port org.spice-space.webdav.0). DIR is always named: nothing is shared by default.',
@@ -49,7 +50,21 @@ export const shareCommand: CommandSpec = {
       name: 'http',
       help: 'plain HTTP, without the multiplexer; with tcp-listen: and unix-listen:',
     },
-    { name: 'log', help: 'one line per request on standard error' },
+    {
+      name: 'sync',
+      help: 'every change is on disk before it is answered, whether the client asks for it or not',
+    },
+    {
+      name: 'max-connections',
+      value: 'N',
+      help:
+        'connections at a time (default: 256 on a channel, 1024 with --http); more are refused unless ' +
+        'one is idle',
+    },
+    {
+      name: 'log',
+      help: 'one line per request on standard error, in the combined format of web servers',
+    },
   ],
   examples: [
     {
@@ -80,7 +95,9 @@ async function share(args: ParsedArgs, io: CliIo): Promise<number> {
     throw new UsageError(`${root} is no folder; name an existing one: davport share DIR`);
   }
   const address = parseAddress(absoluteAddress(args.positionals[1] ?? DEFAULT_ADDRESS, io.cwd));
-  const log = stderrLogger('warn');
+  const maxConnections = parseCount(args.value('max-connections'));
+  const screen = new StatusLine(process.stderr);
+  const log = createLogger('warn', (line) => screen.say(line));
   const binding = loadNativeBinding();
   const served = await createShare({
     root,
@@ -89,14 +106,19 @@ async function share(args: ParsedArgs, io: CliIo): Promise<number> {
     log,
     attributes: binding instanceof Error ? undefined : binding,
     watches: binding instanceof Error ? undefined : binding,
-    ...(args.has('log') && { onRequest: (record) => io.err(formatRequest(record)) }),
+    sync: args.has('sync'),
+    ...(maxConnections !== undefined && { maxConnections }),
+    ...(args.has('log') && { onRequest: (record) => io.err(formatAccess(record, new Date())) }),
   });
   try {
     const running = args.has('http')
       ? await serveHttp(served, address)
-      : serveChannel(served, address, log);
-    return await runUntilStopped(served, running, io);
+      : serveChannel(served, address, log, maxConnections);
+    // A log and a line that changes would fight for the terminal.
+    if (!args.has('log')) screen.start(() => formatProgress(served.stats));
+    return await runUntilStopped(served, running, { ...io, err: (line) => screen.say(line) });
   } finally {
+    screen.stop();
     await served.close();
   }
 }
@@ -119,7 +141,20 @@ async function serveHttp(served: Share, address: Address): Promise<Running> {
   return { where, failed, close: () => listener.close() };
 }
 
-function serveChannel(served: Share, address: Address, log: Logger): Running {
+function parseCount(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d{0,5}$/.test(text)) {
+    throw new UsageError(`--max-connections is a number from 1 to 999999, not "${text}"`);
+  }
+  return Number(text);
+}
+
+function serveChannel(
+  served: Share,
+  address: Address,
+  log: Logger,
+  maxStreams: number | undefined,
+): Running {
   if (address.kind === 'http') {
     throw new UsageError(
       `${address.text} is an address to mount; to serve HTTP: ` +
@@ -130,7 +165,11 @@ function serveChannel(served: Share, address: Address, log: Logger): Running {
     throw new UsageError(`${address.text}: spice: addresses are not there yet; name a channel`);
   }
   const channel = openChannel(address, { log, binding: loadNativeBinding() });
-  const mux = createAcceptorMux(channel, { log, onStream: (stream) => served.attach(stream) });
+  const mux = createAcceptorMux(channel, {
+    log,
+    onStream: (stream) => served.attach(stream),
+    ...(maxStreams !== undefined && { maxStreams }),
+  });
   const failed = new Promise<Error>((resolve) => {
     const check = (): void => {
       if (mux.failure) resolve(mux.failure);
@@ -168,16 +207,11 @@ async function runUntilStopped(served: Share, running: Running, io: CliIo): Prom
 }
 
 function formatSummary({ requests, failures, bytesIn, bytesOut }: ShareStats): string {
+  const count = requests === 1 ? '1 request' : `${requests} requests`;
   const failed = failures === 0 ? '' : `, ${failures} failed`;
-  return `${requests} requests${failed}, ${formatBytes(bytesIn)} received, ${formatBytes(bytesOut)} sent`;
+  return `${count}${failed}, ${formatBytes(bytesIn)} received, ${formatBytes(bytesOut)} sent`;
 }
 
-/** As the access log of a web server has it. */
-function formatRequest(record: RequestRecord): string {
-  const { method, target, status, bytesOut, durationMs, userAgent } = record;
-  const agent = userAgent.replace(/[^\x20-\x7e]/g, '?');
-  return (
-    `[${new Date().toISOString()}] "${method} ${target}" ${status} ${bytesOut} ` +
-    `"${agent}" ${durationMs.toFixed(1)}ms`
-  );
+function formatProgress(stats: ShareStats): string {
+  return `${stats.active} at work, ${stats.connections} connected; ${formatSummary(stats)}`;
 }

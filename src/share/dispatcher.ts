@@ -52,15 +52,16 @@ export async function dispatch(
   res.on('error', () => undefined);
   res.setHeader('Server', SERVER);
   let exchange: Exchange | undefined;
+  let errorBytes = 0;
   try {
     exchange = new Exchange(req, res, context);
     await handle(exchange);
   } catch (error) {
-    answerError(req, res, context, error);
+    errorBytes = answerError(req, res, context, error);
   }
   // What is left of a body nobody wanted must go, or the next request never comes.
   if (!req.complete) req.resume();
-  return { bytesIn: exchange?.bytesIn ?? 0, bytesOut: exchange?.bytesOut ?? 0 };
+  return { bytesIn: exchange?.bytesIn ?? 0, bytesOut: (exchange?.bytesOut ?? 0) + errorBytes };
 }
 
 function handle(exchange: Exchange): Promise<void> | void {
@@ -78,12 +79,13 @@ function handle(exchange: Exchange): Promise<void> | void {
   return handler(exchange);
 }
 
+/** Gives how many bytes of body it sends. */
 function answerError(
   req: IncomingMessage,
   res: ServerResponse,
   { options: { log } }: Context,
   error: unknown,
-): void {
+): number {
   const gone = error instanceof ClientGoneError || (req.destroyed && !req.complete);
   const status = statusOf(error);
   const detail = { method: req.method, target: req.url, error: String(error) };
@@ -92,15 +94,18 @@ function answerError(
   // In the middle of a body only a broken connection tells the truth.
   if (gone || res.headersSent || res.destroyed) {
     res.destroy();
-    return;
+    return 0;
   }
   const told = error instanceof ShareError ? error : undefined;
   const xml = told?.document ?? (told?.condition && formatErrorBody(told.condition));
   const body = xml ?? `${told?.message ?? 'the file system refused'}\n`;
+  const length = Buffer.byteLength(body);
   res.writeHead(status, {
     ...told?.headers,
     'Content-Type': xml !== undefined ? XML_TYPE : 'text/plain; charset=utf-8',
-    'Content-Length': Buffer.byteLength(body),
+    'Content-Length': length,
   });
-  res.end(req.method === 'HEAD' ? undefined : body);
+  const bodyless = req.method === 'HEAD';
+  res.end(bodyless ? undefined : body);
+  return bodyless ? 0 : length;
 }
