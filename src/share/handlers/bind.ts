@@ -1,11 +1,11 @@
 import fs from 'node:fs';
-import { bindingRefused, readBindingRequest } from '../binding.js';
+import { bindingRefused, readBindingRequest, type BindingRequest } from '../binding.js';
 import { requireConditions } from '../conditional.js';
 import { parseOverwrite } from '../destination.js';
 import { errnoCode } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { install } from '../install.js';
-import { requireUnlocked } from '../locks/enforcement.js';
+import { locksRootedIn, requireCompatible, requireUnlocked } from '../locks/enforcement.js';
 import type { Place } from '../place.js';
 import { resourceStates } from '../resource-states.js';
 import { storedHeaders } from '../stored-answer.js';
@@ -15,17 +15,15 @@ import { syncFile, syncFolder } from '../temp-file.js';
 /** RFC 5842 section 4: a hard link, of a file or of a symbolic link itself. */
 export async function handleBind(exchange: Exchange): Promise<void> {
   const { context } = exchange;
-  const { member, source } = await readBindingRequest(exchange, 'bind');
+  const request = await readBindingRequest(exchange, 'bind');
+  const { member, source } = request;
   const overwrite = parseOverwrite(exchange);
   const from = locateSource(exchange, source);
   try {
     const to = context.root.locate(member, false);
     try {
-      for (
-        let busy = context.nameLocks.inUse(from, to);
-        busy;
-        busy = context.nameLocks.inUse(from, to)
-      ) {
+      const { nameLocks } = context;
+      for (let busy = nameLocks.inUse(from, to); busy; busy = nameLocks.inUse(from, to)) {
         await busy;
       }
       from.refresh();
@@ -35,9 +33,12 @@ export async function handleBind(exchange: Exchange): Promise<void> {
       if (to.kind !== 'missing' && !overwrite) {
         throw bindingRefused(412, 'can-overwrite', 'there is something already');
       }
-      requireUnlocked(exchange, to, 'name', member);
+      checkLocks(exchange, request, from, to);
       const created = to.kind === 'missing';
+      // A lock ends with what it was a lock of.
+      const replaced = locksRootedIn(context, to, member);
       await bind(exchange, from, to, overwrite);
+      for (const lock of replaced) context.locks.remove(lock);
       if (exchange.durable) await Promise.all([syncFile(to), syncFolder(to)]);
       await context.versions.settle(to);
       const headers = { Location: formatHref(member, false), ...storedHeaders(to) };
@@ -79,6 +80,17 @@ function checkCollection(exchange: Exchange): void {
   } finally {
     collection.close();
   }
+}
+
+function checkLocks(
+  exchange: Exchange,
+  { member, source }: BindingRequest,
+  from: Place,
+  to: Place,
+): void {
+  requireUnlocked(exchange, to, 'name', member);
+  const resource = { place: from, segments: source };
+  requireCompatible(exchange.context, resource, { place: to, segments: member });
 }
 
 /** In one turn of the loop up to the rename, which `install` guards. */

@@ -4,7 +4,13 @@ import { errnoCode, ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { parseIfHeader } from '../if-header.js';
 import { formatProperty, DAV_NS } from '../live-properties.js';
-import { isMapped, locked, membersLocked, requireUnlocked } from '../locks/enforcement.js';
+import {
+  isMapped,
+  locked,
+  locksByOtherNames,
+  membersLocked,
+  requireUnlocked,
+} from '../locks/enforcement.js';
 import { formatLocks } from '../locks/lock-properties.js';
 import {
   DEFAULT_TIMEOUT_MS,
@@ -13,7 +19,7 @@ import {
   parseTimeout,
   type LockInfo,
 } from '../locks/lock-request.js';
-import type { Lock } from '../locks/lock-table.js';
+import { opposes, type Lock } from '../locks/lock-table.js';
 import { isBelow, keyOfPlace, keysOf, type ResourceKeys } from '../locks/resource-keys.js';
 import {
   davCondition,
@@ -83,6 +89,7 @@ function addLock(
     timeoutMs: parseTimeout(exchange.header('timeout')) ?? DEFAULT_TIMEOUT_MS,
   };
   const { own, members } = context.locks.conflicts(request);
+  own.push(...locksByOtherNames(context, place).filter((lock) => opposes(lock, request)));
   if (own.length > 0) throw locked('no-conflicting-lock', own);
   if (members.length > 0) {
     const href = formatHref(target.segments, request.collection);

@@ -9,7 +9,7 @@ import type { Place } from '../place.js';
 
 import type { Root } from '../root.js';
 import { lockRoot } from './lock-properties.js';
-import type { Lock } from './lock-table.js';
+import { opposes, type Lock } from './lock-table.js';
 import { keysOf, parentsOf } from './resource-keys.js';
 
 /**
@@ -45,8 +45,26 @@ export function requireUnlocked(
   if (members.length > 0) throw membersLocked('lock-token-submitted', members);
 }
 
+/**
+ * A resource that gets a further name at `to` takes its locks along: they must not conflict with the deep ones there. Throws ShareError
+ * 423.
+ */
+export function requireCompatible(
+  { locks, root }: Context,
+  from: { place: Place; segments: readonly string[] },
+  to: { place: Place; segments: readonly string[] },
+): void {
+  if (locks.size === 0) return;
+  const there = locks.covering(parentsOf(keysOf(root, to.place, to.segments)));
+  const own = locks.covering(keysOf(root, from.place, from.segments));
+  const conflicting = there.filter(
+    (lock) => lock.deep && own.some((other) => other !== lock && opposes(lock, other)),
+  );
+  if (conflicting.length > 0) throw locked('no-conflicting-lock', conflicting);
+}
+
 /** Of a file with several names (hard links): the locks on the others, for they are locks of the same content. */
-function locksByOtherNames({ locks, root }: Context, { kind, stat }: Place): Lock[] {
+export function locksByOtherNames({ locks, root }: Context, { kind, stat }: Place): Lock[] {
   if (kind !== 'file' || !stat || stat.nlink < 2n) return [];
   return locks.all().filter((lock) => {
     const other = lock.collection ? 'gone' : stateOf(root, lock.segments, true);

@@ -32,6 +32,11 @@ export interface LockLimits {
   readonly maxLocks: number;
 }
 
+/** Can't both protect one resource. */
+export function opposes(a: Pick<Lock, 'scope'>, b: Pick<Lock, 'scope'>): boolean {
+  return a.scope === 'exclusive' || b.scope === 'exclusive';
+}
+
 /** Ours: shared locks with the same root. */
 const MAX_PER_ROOT = 32;
 
@@ -96,14 +101,14 @@ export class LockTable {
   }
 
   /** The locks that stand in the way of a new one: `own` protect its root, `members` only what is below. */
-  conflicts({ scope, deep, keys }: Pick<LockRequest, 'scope' | 'deep' | 'keys'>): {
+  conflicts(wanted: Pick<LockRequest, 'scope' | 'deep' | 'keys'>): {
     own: Lock[];
     members: Lock[];
   } {
-    const opposes = (lock: Lock): boolean => scope === 'exclusive' || lock.scope === 'exclusive';
+    const { deep, keys } = wanted;
     return {
-      own: this.covering(keys).filter(opposes),
-      members: deep ? this.below(keys).filter(opposes) : [],
+      own: this.covering(keys).filter((lock) => opposes(lock, wanted)),
+      members: deep ? this.below(keys).filter((lock) => opposes(lock, wanted)) : [],
     };
   }
 

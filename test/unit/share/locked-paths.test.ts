@@ -52,9 +52,36 @@ test('hard links: the lock of one name is a lock of the content', async () => {
   );
   assert.equal((await t.request('PROPPATCH', '/g', { body: PROPERTY })).status, 423);
   assert.equal((await t.request('PUT', '/single', { body: 'x' })).status, 204);
+  const second = await lock(t, '/g');
+  assert.deepEqual([second.status, conditionsOf(second)], [423, { '/f': 'no-conflicting-lock' }]);
   const submit = { headers: { If: `</f> (<${token}>)` }, body: 'x' };
   assert.equal((await t.request('PUT', '/g', submit)).status, 204);
   assert.equal((await t.request('DELETE', '/g')).status, 204);
+});
+
+test('BIND: no further name where another exclusive lock holds; a name that is replaced loses its lock', async () => {
+  const t = await startShare();
+  fs.mkdirSync(t.at('d'));
+  for (const name of ['f', 'g', 'h']) fs.writeFileSync(t.at(name), name);
+  const file = await mustLock(t, '/f');
+  const deep = await mustLock(t, '/d', { depth: 'infinity' });
+  const bind = (target: string, segment: string, href: string, If: string) =>
+    t.request('BIND', target, {
+      headers: { If },
+      body: `<bind xmlns="DAV:"><segment>${segment}</segment><href>${href}</href></bind>`,
+    });
+  const both = `</d> (<${deep}>) </f> (<${file}>)`;
+  const refused = await bind('/d', 'f', '/f', both);
+  assert.deepEqual(
+    [refused.status, conditionsOf(refused)],
+    [423, { '/d/': 'no-conflicting-lock' }],
+  );
+  assert.equal((await bind('/d', 'h', '/h', `(<${deep}>)`)).status, 201);
+  const over = await mustLock(t, '/g');
+  assert.equal((await bind('/', 'g', '/f', `</g> (<${over}>)`)).status, 204);
+  assert.equal((await unlock(t, '/g', over)).status, 409);
+  assert.equal((await unlock(t, '/f', file)).status, 204);
+  assert.equal((await t.request('PUT', '/g', { body: 'x' })).status, 204);
 });
 
 test('a lock that comes while a body does: the upload is refused at its end', async () => {

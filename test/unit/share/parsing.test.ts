@@ -157,7 +157,19 @@ test('If header: lists, tags, Not', () => {
 });
 
 test('If header: what is none is refused', () => {
-  const bad = ['', 'x', '(', '()', '(["a"]', '["a"]', '(Not)', '(Not Not ["a"])', '(["a"]) </x> y'];
+  const bad = [
+    '',
+    'x',
+    '(',
+    '()',
+    '(["a"]',
+    '["a"]',
+    '(Not)',
+    '(Not Not ["a"])',
+    '(["a"]) </x> y',
+    '</x> </y> (["a"])',
+    '</x> (["a"]) </y>',
+  ];
   for (const header of [...bad, '</x>', '(["a"]) </x> (["b"])', '(["a)', '([a])', '(("a"))']) {
     assert.throws(() => parseIfHeader(header), status(400), header);
   }
