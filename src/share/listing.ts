@@ -4,12 +4,12 @@ import type { Context } from './context.js';
 import { errnoCode, ShareError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import type { FileState } from './file-state.js';
-import type { FsPath } from './fs-path.js';
 import type { Subject } from './live-properties.js';
 import { lockDiscovery } from './locks/lock-properties.js';
 import { readMembers, type Member } from './member-reader.js';
+import { MemberView, type ViewedFolder } from './member-view.js';
 import { davCondition, formatStatusResponse, MultistatusWriter } from './multistatus-writer.js';
-import { kindOf, type Kind, type Place } from './place.js';
+import { kindOf, type Place } from './place.js';
 import { preferenceApplied, type Preferences } from './prefer.js';
 import type { PropfindRequest } from './propfind-request.js';
 import { compileReport, namesDead, namesPosix, type Report } from './property-report.js';
@@ -37,6 +37,7 @@ export class Listing {
   readonly #report: Report;
   /** The client is shown symbolic links themselves. */
   readonly #showLinks: boolean;
+  readonly #view: MemberView;
   /** Members are asked for their dead properties. */
   readonly #wantsDead: boolean;
   readonly #slices = new Slices();
@@ -48,6 +49,7 @@ export class Listing {
     const discovery = lockDiscovery(exchange.context);
     this.#report = compileReport(request, deadProperties, minimal, discovery);
     this.#showLinks = namesPosix(request);
+    this.#view = new MemberView(this.#context, this.#showLinks);
     this.#wantsDead = namesDead(request);
   }
 
@@ -150,13 +152,11 @@ export class Listing {
     tell: Tell,
     below: Branch[] | undefined,
   ): Promise<void> {
-    const base = formatHref(branch.segments, true);
+    const folder = { segments: branch.segments, base: formatHref(branch.segments, true) };
     const members = readMembers(place.path, this.#context.options.attributes, this.#wantsDead);
     try {
       for (let member = members.next(); member; member = members.next()) {
-        const response = this.#context.tempNames.isActive(member.name)
-          ? undefined
-          : this.#member(base, member, branch, below);
+        const response = this.#member(folder, member, branch, below);
         const wait = response === undefined ? undefined : tell(response);
         if (wait) await wait;
         const pause = this.#slices.pause();
@@ -171,58 +171,25 @@ export class Listing {
   }
 
   #member(
-    base: string,
+    folder: ViewedFolder,
     member: Member,
     branch: Branch,
     below: Branch[] | undefined,
   ): string | undefined {
     const { name, state } = member;
-    if (!state) return formatStatusResponse(base + encodeSegment(name), 403);
-    if (state.isSymbolicLink()) return this.#link(base, member, state, branch, below);
-    const kind = kindOf(state);
-    const isCollection = kind === 'collection';
-    if (isCollection) below?.push(branchBelow(branch, name, state));
-    const subject = new MemberSubject(member, kind, state);
-    return this.#tell(`${base}${encodeSegment(name)}${isCollection ? '/' : ''}`, subject);
-  }
-
-  #link(
-    base: string,
-    member: Member,
-    state: FileState,
-    branch: Branch,
-    below: Branch[] | undefined,
-  ): string | undefined {
-    const { policy } = this.#context.root;
-    if (policy === 'hide') return undefined;
-    const { name } = member;
-    const href = base + encodeSegment(name);
-    if (this.#showLinks) return this.#tell(href, new MemberSubject(member, 'link', state));
-    const target = policy === 'inside' ? this.#followed([...branch.segments, name]) : undefined;
-    if (!target?.stat) return this.#tell(href, new MemberSubject(member, 'special', state));
+    if (!state) return formatStatusResponse(folder.base + encodeSegment(name), 403);
+    const viewed = this.#view.of(folder, member, state);
+    if (!viewed) return undefined;
+    const { href, subject, target } = viewed;
     try {
-      const { kind, stat, path } = target;
-      const isCollection = kind === 'collection';
-      // Back to where it comes from: told, not entered.
-      const isLoop = branch.ids.includes(idOf(stat));
-      if (isCollection && !isLoop) below?.push(branchBelow(branch, name, stat));
-      return this.#tell(isCollection ? `${href}/` : href, { name, path, kind, stat });
+      // A link back to where it comes from is told, not entered.
+      const isLoop = target !== undefined && branch.ids.includes(idOf(subject.stat));
+      const isBranch = subject.kind === 'collection' && !isLoop;
+      if (isBranch) below?.push(branchBelow(branch, name, subject.stat));
+      return this.#tell(href, subject);
     } finally {
-      target.close();
+      target?.close();
     }
-  }
-
-  /** Where a link leads to; undefined for nowhere, and for out of the root. */
-  #followed(segments: readonly string[]): Place | undefined {
-    let place: Place;
-    try {
-      place = this.#context.root.locate(segments, true);
-    } catch {
-      return undefined;
-    }
-    if (place.stat) return place;
-    place.close();
-    return undefined;
   }
 
   /** A member that goes while it is told (a read of its attributes says so) isn't one. */
@@ -233,31 +200,6 @@ export class Listing {
       if (errnoCode(error) === 'ENOENT') return undefined;
       throw error;
     }
-  }
-}
-
-/** A member as it is told; its path is made only where a property needs it. */
-class MemberSubject implements Subject {
-  readonly kind: Kind;
-  readonly stat: FileState;
-  readonly #member: Member;
-
-  constructor(member: Member, kind: Kind, stat: FileState) {
-    this.#member = member;
-    this.kind = kind;
-    this.stat = stat;
-  }
-
-  get name(): string {
-    return this.#member.name;
-  }
-
-  get path(): FsPath {
-    return this.#member.path;
-  }
-
-  get hasDeadProperties(): boolean {
-    return this.#member.mayHaveAttributes;
   }
 }
 

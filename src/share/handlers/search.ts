@@ -28,7 +28,7 @@ export async function handleSearch(exchange: Exchange): Promise<void> {
     const report = compileReport(selected, context.deadProperties, false, lockDiscovery(context));
     const writer = new MultistatusWriter(exchange);
     const endTurn = await waitForTurn(exchange, writer);
-    const walk = new ScopeWalk(context, scope, query.depth, showLinks);
+    const walk = new ScopeWalk(context, scope, { depth: query.depth, showLinks });
     try {
       const complete = await new Search(exchange, { query, walk, report, writer }).run();
       if (!complete) await writer.add(truncated(exchange));

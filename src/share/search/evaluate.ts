@@ -1,14 +1,13 @@
 /** Whether a resource meets a condition, in the three-valued logic of RFC 5323 section 5.5. */
-import type { DeadProperties } from '../dead-properties.js';
 import type { Subject } from '../live-properties.js';
 import type { Comparison, Condition } from './condition.js';
 import { matchesLike } from './like.js';
 import {
   compareValues,
-  contentReader,
   readValue,
   toValue,
   typeOfProperty,
+  type ContentReader,
 } from './property-value.js';
 
 /** undecided: the content has not been looked at, and decides it. */
@@ -26,19 +25,19 @@ const HOLDS: Readonly<Record<Comparison, (order: number) => boolean>> = {
 };
 
 /** Compiled once for a query: tables are not looked up for each resource. */
-export function compileCondition(condition: Condition, dead: DeadProperties): Predicate {
+export function compileCondition(condition: Condition, read: ContentReader): Predicate {
   switch (condition.op) {
     case 'and':
-      return combine(compileAll(condition.operands, dead), 'false', 'true');
+      return combine(compileAll(condition.operands, read), 'false', 'true');
     case 'or':
-      return combine(compileAll(condition.operands, dead), 'true', 'false');
+      return combine(compileAll(condition.operands, read), 'true', 'false');
     case 'not': {
-      const operand = compileCondition(condition.operand, dead);
+      const operand = compileCondition(condition.operand, read);
       return (subject, contents) => negate(operand(subject, contents));
     }
     case 'like': {
       const { property, pattern } = condition;
-      const content = contentReader(property, dead);
+      const content = read(property);
       return (subject) => {
         const value = readValue(content(subject), 'text');
         return truth(value?.type === 'text' ? matchesLike(pattern, value.value) : undefined);
@@ -50,25 +49,25 @@ export function compileCondition(condition: Condition, dead: DeadProperties): Pr
         return contents ? (contents[condition.needle] ?? 'unknown') : 'undecided';
       };
     case 'is-defined': {
-      const content = contentReader(condition.property, dead);
+      const content = read(condition.property);
       return (subject) => truth(content(subject) !== undefined);
     }
     case 'is-collection':
       return ({ kind }) => truth(kind === 'collection');
     default:
-      return compileComparison(condition, dead);
+      return compileComparison(condition, read);
   }
 }
 
-function compileAll(conditions: readonly Condition[], dead: DeadProperties): Predicate[] {
-  return conditions.map((condition) => compileCondition(condition, dead));
+function compileAll(conditions: readonly Condition[], read: ContentReader): Predicate[] {
+  return conditions.map((condition) => compileCondition(condition, read));
 }
 
 function compileComparison(
   { op, property, literal, type, caseless }: Extract<Condition, { op: Comparison }>,
-  dead: DeadProperties,
+  read: ContentReader,
 ): Predicate {
-  const content = contentReader(property, dead);
+  const content = read(property);
   const comparedAs = type ?? typeOfProperty(property);
   const operand = toValue(literal, comparedAs);
   // A literal that is no value of that type compares with nothing.

@@ -1,8 +1,10 @@
 /** Properties as operands of comparisons and keys of an order: what the client is told of them, with a type. */
 import { parseDate } from '../../webdav/http-date.js';
 import type { PropertyName } from '../../webdav/types.js';
+import type { Context } from '../context.js';
 import type { DeadProperties } from '../dead-properties.js';
 import { DAV_NS, liveProperty, type Subject } from '../live-properties.js';
+import { lockDiscovery } from '../locks/lock-properties.js';
 import type { ValueType } from './condition.js';
 import { fold } from './fold.js';
 
@@ -27,11 +29,23 @@ export function typeOfProperty({ ns, name }: PropertyName): ValueType {
   return ns === DAV_NS && Object.hasOwn(TYPES, name) ? TYPES[name]! : 'text';
 }
 
-export function contentReader(property: PropertyName, dead: DeadProperties): PropertyContent {
-  const live = liveProperty(property);
-  if (live) return (subject) => live.value(subject);
-  if (property.ns === DAV_NS || !dead.available) return () => undefined;
-  return ({ path }) => {
+/** Looks the property up in the tables, once for a query. */
+export type ContentReader = (property: PropertyName) => PropertyContent;
+
+export function contentReader(context: Context): ContentReader {
+  const { deadProperties: dead } = context;
+  const discovery = lockDiscovery(context);
+  return (property) => {
+    const live = liveProperty(property);
+    if (live) return (subject) => live.value(subject, discovery);
+    // No file has dead properties in DAV:.
+    return property.ns === DAV_NS || !dead.available ? () => undefined : readDead(property, dead);
+  };
+}
+
+function readDead(property: PropertyName, dead: DeadProperties): PropertyContent {
+  return ({ path, hasDeadProperties }) => {
+    if (hasDeadProperties === false) return undefined;
     const element = dead.get(path, property);
     // The markup of attribute values is escaped: the first > ends the tag.
     return element?.slice(element.indexOf('>') + 1, Math.max(element.lastIndexOf('<'), 0));

@@ -1,11 +1,10 @@
 /** The results of an ordered search: the best so many, kept while the search goes on. */
-import type { DeadProperties } from '../dead-properties.js';
 import type { Subject } from '../live-properties.js';
 import {
   compareValues,
-  contentReader,
   readValue,
   typeOfProperty,
+  type ContentReader,
   type PropertyValue,
 } from './property-value.js';
 import type { OrderKey } from './query.js';
@@ -35,11 +34,11 @@ export class Ranking {
   #characters = 0;
   #arrivals = 0;
 
-  constructor(order: readonly OrderKey[], dead: DeadProperties, bounds: RankingBounds) {
+  constructor(order: readonly OrderKey[], read: ContentReader, bounds: RankingBounds) {
     this.#order = order;
     this.#bounds = bounds;
     this.#readers = order.map(({ property }) => {
-      const content = contentReader(property, dead);
+      const content = read(property);
       const type = typeOfProperty(property);
       return (subject) => readValue(content(subject), type);
     });

@@ -1,12 +1,15 @@
 /** Runs a query: walks the scope in slices, tells what meets the condition while it is found. */
 import fs from 'node:fs';
 import type { Context } from '../context.js';
-import { ClientGoneError } from '../errors.js';
+import { ClientGoneError, ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import type { MultistatusWriter } from '../multistatus-writer.js';
+import type { Subject } from '../live-properties.js';
+import { openRegularFile } from '../place.js';
 import type { Report } from '../property-report.js';
 import { Slices } from '../slices.js';
 import { Needles } from './content-search.js';
+import { contentReader } from './property-value.js';
 import { compileCondition, type Predicate, type Truth } from './evaluate.js';
 import type { SearchQuery } from './query.js';
 import { Ranking } from './ranking.js';
@@ -50,13 +53,13 @@ export class Search {
     this.#report = report;
     this.#writer = writer;
     this.#limit = query.limit ?? Infinity;
-    const { deadProperties } = this.#context;
-    this.#predicate = query.where && compileCondition(query.where, deadProperties);
+    const read = contentReader(this.#context);
+    this.#predicate = query.where && compileCondition(query.where, read);
     this.#needles = new Needles(query.needles);
     if (query.order.length > 0) {
       const results = Math.min(this.#limit, ORDERED_BOUNDS.results);
       const bounds = { ...ORDERED_BOUNDS, results };
-      this.#ranking = new Ranking(query.order, deadProperties, bounds);
+      this.#ranking = new Ranking(query.order, read, bounds);
     }
   }
 
@@ -82,23 +85,22 @@ export class Search {
       if (wait) await wait;
     } catch (error) {
       // What goes, or fails, while it is looked at is no result; the rest is.
-      if (!(error instanceof Error && 'syscall' in error)) throw error;
+      const isOfFile =
+        error instanceof ShareError || (error instanceof Error && 'syscall' in error);
+      if (!isOfFile) throw error;
       const { log } = this.#context.options;
       log.debug('a search left out a file', { href: candidate.href, error: error.message });
     }
   }
 
-  #meets({ subject, place }: Candidate): Truth | Promise<Truth> {
+  #meets({ subject }: Candidate): Truth | Promise<Truth> {
     if (!this.#predicate) return 'true';
     const first = this.#predicate(subject);
-    return first === 'undecided' ? this.#lookInside(this.#predicate, { subject, place }) : first;
+    return first === 'undecided' ? this.#lookInside(this.#predicate, subject) : first;
   }
 
-  async #lookInside(
-    predicate: Predicate,
-    { subject, place }: Pick<Candidate, 'subject' | 'place'>,
-  ): Promise<Truth> {
-    const { fd } = place.openFile();
+  async #lookInside(predicate: Predicate, subject: Subject): Promise<Truth> {
+    const { fd } = openRegularFile(subject.path);
     try {
       return predicate(subject, await this.#needles.findIn(fd, this.#breathe));
     } finally {

@@ -1,33 +1,37 @@
 /**
- * The resources of a scope, one after another, each as the client is told it. Symbolic links are shown or followed by policy, but
- * never descended into: what is inside of the share is met by its own path, and no walk is endless.
+ * The resources of a scope, one after another, each as the client is told it. What a symbolic link leads to is told, but not entered:
+ * what is inside of the share is met by its own path, once, and no walk is endless.
  */
-import type { BigIntStats } from 'node:fs';
 import type { Context } from '../context.js';
 import { errnoCode } from '../errors.js';
-import { FolderReader, type FolderEntry } from '../folder-reader.js';
 import type { FsPath } from '../fs-path.js';
 import type { Subject } from '../live-properties.js';
-import { kindOf, Place } from '../place.js';
-import { encodeSegment, formatHref } from '../target-path.js';
+import { readMembers, type Member, type MemberReader } from '../member-reader.js';
+import { MemberView, type ViewedFolder } from '../member-view.js';
+import type { Place } from '../place.js';
+import { formatHref } from '../target-path.js';
 import type { Depth } from './query.js';
 import type { Scope } from './scope.js';
 
+/** Until the next one is asked for. */
 export interface Candidate {
   readonly href: string;
   readonly subject: Subject;
-  /** Until the next one is asked for. */
-  readonly place: Place;
 }
 
 /** Ours: folders below each other that are open at a time. */
 const MAX_LEVELS = 256;
+/** Deeper down they are read one by one: a batch is memory. */
+const MAX_BATCHED_LEVELS = 16;
 
-interface Level {
-  readonly reader: FolderReader;
-  readonly segments: readonly string[];
-  /** Href of the folder, with the slash. */
-  readonly base: string;
+interface Level extends ViewedFolder {
+  readonly members: MemberReader;
+}
+
+export interface WalkOptions {
+  readonly depth: Depth;
+  /** The client is shown symbolic links themselves. */
+  readonly showLinks: boolean;
 }
 
 export class ScopeWalk {
@@ -35,20 +39,20 @@ export class ScopeWalk {
   incomplete = false;
   readonly #context: Context;
   readonly #scope: Scope;
-  readonly #depth: Depth;
-  readonly #showLinks: boolean;
+  readonly #options: WalkOptions;
+  readonly #view: MemberView;
   readonly #levels: Level[] = [];
   #begun = false;
   /** The folder told last, which comes next. */
   #next: { readonly path: FsPath; readonly segments: readonly string[] } | undefined;
-  /** Where a link led to. */
+  /** Where the link told last leads to. */
   #target: Place | undefined;
 
-  constructor(context: Context, scope: Scope, depth: Depth, showLinks: boolean) {
+  constructor(context: Context, scope: Scope, options: WalkOptions) {
     this.#context = context;
     this.#scope = scope;
-    this.#depth = depth;
-    this.#showLinks = showLinks;
+    this.#options = options;
+    this.#view = new MemberView(context, options.showLinks);
   }
 
   next(): Candidate | undefined {
@@ -57,10 +61,8 @@ export class ScopeWalk {
     if (!this.#begun) return this.#self();
     this.#descend();
     for (let level = this.#levels.at(-1); level; level = this.#levels.at(-1)) {
-      const entry = level.reader.next();
-      const candidate = entry && this.#member(level, entry);
+      const candidate = this.#member(level);
       if (candidate) return candidate;
-      if (!entry) this.#levels.pop()?.reader.close();
     }
     return undefined;
   }
@@ -69,74 +71,70 @@ export class ScopeWalk {
   close(): void {
     this.#target?.close();
     this.#next = undefined;
-    for (const { reader } of this.#levels.splice(0)) reader.close();
+    for (const { members } of this.#levels.splice(0)) members.close();
   }
 
   #self(): Candidate {
     this.#begun = true;
     const { segments, place } = this.#scope;
-    const stat = place.existing();
-    const kind = place.kind === 'link' && !this.#showLinks ? 'special' : place.kind;
+    const { path } = place;
+    const kind = place.kind === 'link' && !this.#options.showLinks ? 'special' : place.kind;
     const isCollection = kind === 'collection';
-    if (isCollection && this.#depth !== '0') this.#next = { path: place.path, segments };
-    const subject = { name: segments.at(-1) ?? '', path: place.path, kind, stat };
-    return { href: formatHref(segments, isCollection), subject, place };
+    if (isCollection && this.#options.depth !== '0') this.#next = { path, segments };
+    const subject = { name: segments.at(-1) ?? '', path, kind, stat: place.existing() };
+    return { href: formatHref(segments, isCollection), subject };
   }
 
   #descend(): void {
     const next = this.#next;
     this.#next = undefined;
     if (!next) return;
-    if (this.#levels.length >= MAX_LEVELS) {
+    const depth = this.#levels.length;
+    if (depth >= MAX_LEVELS) {
       this.incomplete = true;
       return;
     }
+    const { path, segments } = next;
+    const { attributes } = this.#context.options;
+    const calls = depth < MAX_BATCHED_LEVELS ? attributes : undefined;
     try {
-      const reader = new FolderReader(next.path);
-      this.#levels.push({ reader, segments: next.segments, base: formatHref(next.segments, true) });
+      const members = readMembers(path, calls, false);
+      this.#levels.push({ members, segments, base: formatHref(segments, true) });
     } catch (error) {
-      // Gone, swapped for something else, or not for us to read. Out of descriptors is no such thing.
-      const code = errnoCode(error) ?? '';
-      if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM', 'ESTALE'].includes(code)) throw error;
+      requireGone(error);
     }
   }
 
-  #member(level: Level, entry: FolderEntry): Candidate | undefined {
-    if (this.#context.tempNames.isActive(entry.name)) return undefined;
-    const stat = level.reader.stat(entry);
-    if (!stat) return undefined;
-    if (stat.isSymbolicLink()) return this.#link(level, entry, stat);
-    const { name, path } = entry;
-    const kind = kindOf(stat);
-    const isCollection = kind === 'collection';
-    if (isCollection && this.#depth === 'infinity') {
-      this.#next = { path, segments: [...level.segments, name] };
-    }
-    const href = `${level.base}${encodeSegment(name)}${isCollection ? '/' : ''}`;
-    const place = new Place(level.reader.fd, name, false, stat);
-    return { href, subject: { name, path, kind, stat }, place };
-  }
-
-  #link(level: Level, { name, path }: FolderEntry, stat: BigIntStats): Candidate | undefined {
-    const { policy } = this.#context.root;
-    if (policy === 'hide') return undefined;
-    const href = level.base + encodeSegment(name);
-    const place = new Place(level.reader.fd, name, false, stat);
-    if (this.#showLinks) return { href, subject: { name, path, kind: 'link', stat }, place };
-    const target = policy === 'inside' ? this.#follow([...level.segments, name]) : undefined;
-    if (!target?.stat) return { href, subject: { name, path, kind: 'special', stat }, place };
-    const { kind } = target;
-    const subject = { name, path: target.path, kind, stat: target.stat };
-    return { href: kind === 'collection' ? `${href}/` : href, subject, place: target };
-  }
-
-  /** Undefined for a link that leads nowhere, or out of the root. */
-  #follow(segments: readonly string[]): Place | undefined {
-    try {
-      this.#target = this.#context.root.locate(segments, true);
-      return this.#target;
-    } catch {
+  /** Undefined for what isn't there for the client; at the end of the folder this goes back to the one above. */
+  #member(level: Level): Candidate | undefined {
+    const member = nextOf(level);
+    if (!member) {
+      this.#levels.pop();
+      level.members.close();
       return undefined;
     }
+    const viewed = member.state && this.#view.of(level, member, member.state);
+    if (!viewed) return undefined;
+    const { subject, target } = viewed;
+    this.#target = target;
+    if (subject.kind === 'collection' && !target && this.#options.depth === 'infinity') {
+      this.#next = { path: member.path, segments: [...level.segments, member.name] };
+    }
+    return viewed;
   }
+}
+
+function nextOf({ members }: Level): Member | undefined {
+  try {
+    return members.next();
+  } catch (error) {
+    requireGone(error);
+    return undefined;
+  }
+}
+
+/** Throws unless the folder went, was swapped for something else, or is not for us to read. */
+function requireGone(error: unknown): void {
+  const code = errnoCode(error) ?? '';
+  if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM', 'ESTALE'].includes(code)) throw error;
 }
