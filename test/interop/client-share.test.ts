@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { createTcpHttpClient } from '../../src/http/tcp-client.js';
 import { silentLogger } from '../../src/log.js';
@@ -32,6 +35,30 @@ async function withShare(
     remove();
   }
 }
+
+test('our client wants the bytes as they are: no request of it asks for a coding', async () => {
+  const asked: (string | undefined)[] = [];
+  const server = createServer((req, res) => {
+    asked.push(req.headers['accept-encoding']);
+    res.writeHead(req.method === 'OPTIONS' ? 200 : 404, { DAV: '1' });
+    res.end();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const http = createTcpHttpClient(`http://127.0.0.1:${port}/`);
+  const client = createWebDavClient(http, { log: silentLogger });
+  try {
+    await client.profile();
+    await assert.rejects(client.stat('/f'), withStatus(404));
+    await assert.rejects(names(client, '/'), withStatus(404));
+    await assert.rejects(read(client, '/f'), withStatus(404));
+    assert.ok(asked.length >= 4);
+    for (const coding of asked) assert.equal(coding ?? 'identity', 'identity');
+  } finally {
+    await client.close();
+    server.close();
+  }
+});
 
 test('odd names', async () => {
   await withShare(async (client, dir) => {
