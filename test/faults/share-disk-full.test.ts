@@ -64,6 +64,33 @@ test('PUT on a full file system', { skip: withoutRoot }, async () => {
   await t.close();
 });
 
+test('a change of a part on a full file system', { skip: withoutRoot }, async () => {
+  const t = await startShare({ root: smallFolder('size=4m') });
+  const content = Buffer.alloc(MiB, 'o');
+  fs.writeFileSync(t.at('f'), content);
+  const change = async (range: string, size: number): Promise<number> => {
+    const headers = {
+      'X-Update-Range': range,
+      'Content-Type': 'application/x-sabredav-partialupdate',
+    };
+    return (await t.request('PATCH', '/f', { headers, body: Buffer.alloc(size, 'n') })).status;
+  };
+  // Staged as a whole, and then there is no room for the part beyond the end.
+  assert.equal(await change('bytes=10-', 2 * MiB), 507);
+  assert.equal(await change('append', 2 * MiB), 507);
+  // There is none even for staging.
+  assert.equal(await change('bytes=0-', 4 * MiB), 507);
+  fill(t.at('fill'));
+  assert.equal(await change('append', 50_000), 507);
+  assert.equal(await change(`bytes=${MiB - 1000}-`, 50_000), 507);
+  assert.ok(fs.readFileSync(t.at('f')).equals(content));
+  assert.deepEqual(all(t), ['f', 'fill']);
+  // What needs no room is done.
+  assert.equal(await change('bytes=0-9', 10), 204);
+  assert.equal(fs.readFileSync(t.at('f'), 'utf8').slice(0, 12), 'nnnnnnnnnnoo');
+  await t.close();
+});
+
 test('COPY and MOVE when the disk gets full', { skip: withoutRoot }, async () => {
   const t = await startShare({ root: smallFolder('size=4m') });
   fs.mkdirSync(t.at('tree', 'sub'), { recursive: true });
