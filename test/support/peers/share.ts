@@ -35,7 +35,7 @@ export async function startShare(dir: string): Promise<Peer> {
     log,
     adopt: async () => undefined,
     async requests() {
-      return [...log().matchAll(/^\[.*?\] "([A-Z]+ \S+)" /gm)].map((match) => match[1]!);
+      return [...log().matchAll(/\] "([A-Z]+ \S+) HTTP/g)].map((match) => match[1]!);
     },
   };
 }
