@@ -83,7 +83,7 @@ export function attributesOf(
     rdev: 0,
     blksize: PREFERRED_BLOCK,
     blocks: directory ? 0 : Math.ceil(size / BLOCK),
-    atime: node.atime ?? mtime,
+    atime: data?.pendingAtime ?? node.atime ?? resource.posix?.atime ?? mtime,
     mtime,
     ctime: mtime,
   };

@@ -1,7 +1,7 @@
 /**
  * What the name-space half of the vfs (inodes, caches, operations) asks of the data half (reading, staging, uploading).
  */
-import type { WebDavClient, Resource, Timespec } from '../webdav/types.js';
+import type { PosixProperty, WebDavClient, Resource, Timespec } from '../webdav/types.js';
 import type { Logger } from '../log.js';
 import type { Awaitable } from './filesystem.js';
 
@@ -61,13 +61,17 @@ export interface UploadTarget {
   readonly path: string;
   /** What must be there: that version, 'absent' (nothing), or 'any' (O_TRUNC on a file whose version was never seen is not a reason). */
   readonly expect: FileVersion | 'absent' | 'any';
+  /** On disk there before it is confirmed, where the peer can promise that. */
+  readonly durable?: boolean;
   /** To store with the content where the peer can (mode, times). */
-  readonly posix: { readonly mode?: number; readonly mtime?: Timespec } | undefined;
+  readonly posix: Pick<PosixProperty, 'mode' | 'mtime' | 'atime'> | undefined;
 }
 
 export interface UploadResult {
   /** The resource as confirmed by the peer. */
   readonly resource: Resource;
+  /** It is on disk there. False: the peer doesn't say so. */
+  readonly durable: boolean;
 }
 
 /**

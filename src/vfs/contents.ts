@@ -194,12 +194,11 @@ export class Contents {
     return this.#uploads.upload(node, ctx.signal);
   }
 
-  fsync(node: Node, fh: number, ctx: RequestContext): Awaitable<void> {
+  /** Before an fsync. */
+  checkNotLost(node: Node, fh: number): void {
     const data = node.data!;
     if (data.lost !== undefined) throw data.lost;
     this.#handles.get(fh);
-    if (!data.dirty || node.unlinked) return undefined;
-    return this.#uploads.upload(node, ctx.signal);
   }
 }
 

@@ -7,6 +7,7 @@ import { NEVER, chain, isPromise } from './awaitable.js';
 import { CORE_DEFAULTS, Core, type CoreOptions } from './core.js';
 import { Directories } from './directories.js';
 import { Contents } from './contents.js';
+import { Durability } from './durability.js';
 import type {
   AttributeChange,
   AttributesAnswer,
@@ -78,6 +79,7 @@ class Implementation implements DavFileSystem {
   readonly #names: Names;
   readonly #renames: Renames;
   readonly #hardLinks: HardLinks;
+  readonly #durability: Durability;
   readonly #metadata: Metadata;
   readonly #directories: Directories;
   readonly #xattrs: Xattrs;
@@ -102,6 +104,7 @@ class Implementation implements DavFileSystem {
     );
     this.#renames = new Renames(this.#core, this.#uploads, this.#contents, this.#names);
     this.#hardLinks = new HardLinks(this.#core, this.#uploads);
+    this.#durability = new Durability(this.#core, this.#uploads);
     this.#metadata = new Metadata(this.#core, this.#opening);
     this.#directories = new Directories(this.#core);
     this.#xattrs = new Xattrs(this.#core, this.#uploads);
@@ -132,7 +135,7 @@ class Implementation implements DavFileSystem {
   }
 
   async #mkdir(parent: Node, name: string, mode: number, ctx: RequestContext): Promise<Entry> {
-    const node = await this.#names.mkdir(parent, name, ctx);
+    const node = await this.#names.mkdir(parent, name, mode, ctx);
     await this.#metadata.setNewMode(node, mode, ctx);
     return this.#core.answers.entry(node);
   }
@@ -272,7 +275,9 @@ class Implementation implements DavFileSystem {
   }
 
   fsync(nodeId: number, fh: number, _dataOnly: boolean, ctx: RequestContext): Awaitable<void> {
-    return this.#change(this.#contents.fsync(this.#core.node(nodeId), fh, ctx));
+    const node = this.#core.node(nodeId);
+    this.#contents.checkNotLost(node, fh);
+    return this.#change(this.#durability.syncFile(node, ctx.signal));
   }
 
   fallocate(
@@ -328,8 +333,8 @@ class Implementation implements DavFileSystem {
     this.#directories.release(fh);
   }
 
-  fsyncdir(): Awaitable<void> {
-    // Every change of names is at the peer when its call returns.
+  fsyncdir(nodeId: number, _fh: number, ctx: RequestContext): Awaitable<void> {
+    return this.#durability.syncDirectory(this.#core.directory(nodeId), ctx.signal);
   }
 
   /** A change that the peer may refuse because it takes none at all. */

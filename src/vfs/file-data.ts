@@ -25,6 +25,7 @@ export class FileData {
   mtime: Timespec | undefined;
   /** utimens or chmod on a staged file: stored with the next upload. */
   pendingMtime: Timespec | undefined;
+  pendingAtime: Timespec | undefined;
   pendingMode: number | undefined;
   upload: Promise<void> | undefined;
   /** A conflict was told; the handles that wrote may only be closed. */

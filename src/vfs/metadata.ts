@@ -36,6 +36,8 @@ const X_OK = 1;
 const W_OK = 2;
 const LINK_MAX_BYTES = 4096;
 
+type Wanted = Pick<PosixProperty, 'mode' | 'mtime' | 'atime'>;
+
 export class Metadata {
   readonly #core: Core;
   readonly #opening: Opening;
@@ -58,10 +60,7 @@ export class Metadata {
       if (node.isDirectory) throw new FsError('EISDIR');
       await this.#opening.truncate(node, change.size, fh, ctx);
     }
-    if (change.atime !== undefined) {
-      node.atime = change.atime === 'now' ? nowTimespec() : change.atime;
-    }
-    if (change.mode !== undefined || change.mtime !== undefined)
+    if (change.mode !== undefined || change.mtime !== undefined || change.atime !== undefined)
       await this.#setPosix(node, change, ctx);
     await this.#core.lookups.refresh(node, ctx.signal);
     return this.#core.answers.answer(node);
@@ -89,17 +88,35 @@ export class Metadata {
     const mode = this.#newMode(node, change, profile);
     // The kernel sends mtime along with a change of size; the content's own change says that already.
     const mtime = change.size !== undefined ? undefined : change.mtime;
+    const atime = this.#storedAtime(node, change, profile);
     if (data?.dirty === true || node.unlinked) {
       if (data === undefined) return;
       if (mode !== undefined) data.pendingMode = mode;
+      if (atime !== undefined) data.pendingAtime = atime;
       if (mtime === 'now') data.mtime = nowTimespec();
       else if (mtime !== undefined)
         data.mtime = data.pendingMtime = this.#storableTime(mtime, profile);
       return;
     }
-    if (mode === undefined && mtime === undefined) return;
-    const time = mtime === 'now' ? nowTimespec() : mtime;
-    await gated(node, () => this.#store(node, mode, time, profile, ctx.signal));
+    if (mode === undefined && mtime === undefined && atime === undefined) return;
+    const wanted: Wanted = {
+      ...pick('mode', mode),
+      ...pick('mtime', mtime === 'now' ? nowTimespec() : mtime),
+      ...pick('atime', atime),
+    };
+    await gated(node, () => this.#store(node, wanted, profile, ctx.signal));
+  }
+
+  /** Only our own share stores it: elsewhere it is kept here, until the kernel forgets the file. */
+  #storedAtime(
+    node: Node,
+    { atime }: AttributeChange,
+    profile: ServerProfile,
+  ): Timespec | undefined {
+    if (atime === undefined) return undefined;
+    const time = atime === 'now' ? nowTimespec() : atime;
+    node.atime = profile.livePosix ? undefined : time;
+    return profile.livePosix ? time : undefined;
   }
 
   #storableTime(mtime: Timespec, profile: ServerProfile): Timespec {
@@ -122,26 +139,20 @@ export class Metadata {
 
   async #store(
     node: Node,
-    mode: number | undefined,
-    mtime: Timespec | undefined,
+    wanted: Wanted,
     profile: ServerProfile,
     signal: AbortSignal,
   ): Promise<void> {
-    const changes = this.#changes(node, mode, mtime, profile);
+    const changes = this.#changes(node, wanted, profile);
     if (changes.length === 0) throw cannotStore('times');
     const { path } = node;
     const told = await this.#core.client.proppatch(path, changes, { signal });
-    if (mtime !== undefined) node.writtenMtime = undefined;
+    if (wanted.mtime !== undefined) node.writtenMtime = undefined;
     await this.#core.sameContent(node, told, signal);
-    this.#checkKept(node, mode, mtime, profile);
+    this.#checkKept(node, wanted, profile);
   }
 
-  #changes(
-    node: Node,
-    mode: number | undefined,
-    mtime: Timespec | undefined,
-    profile: ServerProfile,
-  ): PropertyChange[] {
+  #changes(node: Node, { mode, mtime, atime }: Wanted, profile: ServerProfile): PropertyChange[] {
     const { resource } = node;
     const stored = profile.livePosix ? undefined : resource.posix;
     const changes: PropertyChange[] = [];
@@ -150,6 +161,7 @@ export class Metadata {
         // A live property is changed field by field; a stored text is replaced as a whole.
         ...pick('mode', mode === undefined ? stored?.mode : typeOf(resource) | mode),
         ...pick('mtime', mtime ?? stored?.mtime),
+        ...pick('atime', atime),
         // A folder's ETag goes with what is in it, on phodav some time after the answer: what is said of a folder is said of all versions.
         ...pick('etag', profile.livePosix || node.isDirectory ? undefined : resource.etag),
       };
@@ -165,12 +177,7 @@ export class Metadata {
   }
 
   /** phodav says 200 to every PROPPATCH: only what it shows afterwards was stored. */
-  #checkKept(
-    node: Node,
-    mode: number | undefined,
-    mtime: Timespec | undefined,
-    profile: ServerProfile,
-  ): void {
+  #checkKept(node: Node, { mode, mtime }: Wanted, profile: ServerProfile): void {
     const { resource } = node;
     if (mode !== undefined && permissionsOf(resource, this.#core.options, profile) !== mode) {
       if (

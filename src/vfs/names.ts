@@ -5,7 +5,7 @@ import { encodeName } from '../names.js';
 import { HttpError } from '../http/types.js';
 import type { Resource } from '../webdav/types.js';
 import { DavError } from '../webdav/types.js';
-import { S_IFLNK, S_IFMT, S_IFREG, typeOf } from './attributes.js';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, typeOf } from './attributes.js';
 import type { Core } from './core.js';
 import { NEVER } from './awaitable.js';
 import { isNotFound } from './errno.js';
@@ -43,13 +43,14 @@ export class Names {
     this.#opening = opening;
   }
 
-  async mkdir(parent: Node, name: string, ctx: RequestContext): Promise<Node> {
+  async mkdir(parent: Node, name: string, mode: number, ctx: RequestContext): Promise<Node> {
     this.#core.checkNewName(name);
     const path = `${parent.path}/${name}`;
     await this.#core.profile(ctx.signal);
     let told: Resource | undefined;
     try {
-      told = await this.#core.client.mkcol(path, { signal: ctx.signal });
+      const posix = { mode: S_IFDIR | (mode & 0o7777) };
+      told = await this.#core.client.mkcol(path, { signal: ctx.signal, posix });
     } catch (error) {
       // Lost answer: MKCOL never replaces, so a folder that is there now may be ours or a rival's; both make mkdir's promise true
       // only if it was not there before, which is all that can be known.

@@ -43,7 +43,11 @@ export class Node {
   misses = 0;
   /** What the writer saw as mtime, while the file is still the version that was written here. */
   writtenMtime: { readonly mtime: Timespec; readonly etag: string | undefined } | undefined;
-  /** What utimens said: reads don't change it, and no peer stores it. */
+  /** The version that is on disk at the peer; of a directory see `syncedAt`. */
+  syncedEtag: string | undefined;
+  /** Of a directory: by our counter of changes, those until then are on disk at the peer. */
+  syncedAt: number | undefined;
+  /** What utimens said where the peer doesn't store it: reads don't change it. */
   atime: Timespec | undefined;
   /** What the kernel was told last: by its size it ends reads. */
   told: Resource | undefined;

@@ -24,17 +24,17 @@ export function createUploader(options: Pick<DataOptions, 'client' | 'log'>): Up
       const profile = client.knownProfile ?? (await client.profile({ signal }));
       const job: UploadJob = { client, log, profile, target, content, signal, leftovers };
       const direct = profile.putReturnsResource || (profile.atomicPut && profile.conditionalPut);
-      if (direct) return { resource: await directOrCopy(job) };
+      if (direct) return directOrCopy(job);
       const keep = (part: { path: string }, conflict: Conflict) =>
         keepPart(job, part.path, conflict);
       const resource = await uploadByPart(job, keep);
       leftovers.sweep();
-      return { resource };
+      return { resource, durable: false };
     },
   };
 }
 
-async function directOrCopy(job: UploadJob): ReturnType<typeof uploadDirect> {
+async function directOrCopy(job: UploadJob): Promise<UploadResult> {
   try {
     return await uploadDirect(job);
   } catch (error) {

@@ -2,7 +2,7 @@
  * Brings dirty content to the peer: at close and fsync for the one who waits, again and again in the background for what could not be
  * brought while the peer was away.
  */
-import type { StagingFile, FileVersion, UploadResult } from './content.js';
+import type { StagingFile, UploadResult } from './content.js';
 import type { Core } from './core.js';
 import { NEVER } from './awaitable.js';
 import { isUnavailable, toFsError } from './errno.js';
@@ -12,7 +12,7 @@ import type { UnsentContent } from './keep-content.js';
 import type { Node } from './node.js';
 import { versionOf } from './reader/versions.js';
 import { withSignal } from './shared-call.js';
-import { typeOf } from './attributes.js';
+import { forgetPending, pendingOf, posixOf } from './pending.js';
 
 const RETRY_FIRST_MS = 1000;
 const RETRY_MAX_MS = 30_000;
@@ -70,10 +70,11 @@ export class Uploads {
     data.dirty = false;
     data.pendingMode = undefined;
     data.pendingMtime = undefined;
+    data.pendingAtime = undefined;
   }
 
-  /** Resolves when everything written to the node before the call is confirmed by the peer. */
-  async upload(node: Node, signal: AbortSignal): Promise<void> {
+  /** Resolves when everything written to the node before the call is confirmed by the peer. `durable`: asks for it to be on disk there. */
+  async upload(node: Node, signal: AbortSignal, durable = false): Promise<void> {
     for (;;) {
       const { data } = node;
       if (data?.dirty !== true || node.unlinked) return;
@@ -88,7 +89,7 @@ export class Uploads {
         continue;
       }
       const { path } = node;
-      const attempt = this.#attempt(node, data, signal);
+      const attempt = this.#attempt(node, data, signal, durable);
       data.upload = attempt.catch(() => undefined).finally(() => (data.upload = undefined));
       try {
         await attempt;
@@ -189,11 +190,11 @@ export class Uploads {
     this.#core.nodes.dropIfUnused(node);
   }
 
-  async #attempt(node: Node, data: FileData, signal: AbortSignal): Promise<void> {
+  async #attempt(node: Node, data: FileData, signal: AbortSignal, durable: boolean): Promise<void> {
     const { staging } = data;
     if (staging === undefined) throw new FsError('EIO', `${node.path}: dirty without content`);
     try {
-      await this.#uploadOnce(node, data, staging, signal);
+      await this.#uploadOnce(node, data, staging, signal, durable);
     } catch (error) {
       if (this.#isConflict(error)) this.#lose(node, data, toFsError(error));
       else if (isUnavailable(error)) this.scheduleRetry();
@@ -206,53 +207,45 @@ export class Uploads {
     data: FileData,
     staging: StagingFile,
     signal: AbortSignal,
+    durable: boolean,
   ): Promise<void> {
     await this.#core.profile(signal);
-    const { parent, name } = node;
-    const { pendingMode, pendingMtime, mtime } = data;
+    const { mtime } = data;
+    const pending = pendingOf(data);
+    const { path, parent, name } = node;
     const snapshot = staging.snapshot();
     let result: UploadResult;
     try {
-      const mode = pendingMode === undefined ? undefined : typeOf(node.resource) | pendingMode;
-      const posix =
-        mode === undefined && pendingMtime === undefined
-          ? undefined
-          : {
-              ...(mode !== undefined && { mode }),
-              ...(pendingMtime !== undefined && { mtime: pendingMtime }),
-            };
-      const expect: FileVersion | 'absent' = data.expect;
-      result = await this.#core.options.uploader.upload(
-        { path: node.path, expect, posix },
-        snapshot,
-        signal,
-      );
+      const { expect } = data;
+      const posix = posixOf(node, pending);
+      const target = { path, expect, posix, durable };
+      result = await this.#core.options.uploader.upload(target, snapshot, signal);
     } finally {
       snapshot.release();
     }
     const { resource } = result;
     data.expect = versionOf(resource);
-    if (data.pendingMode === pendingMode) data.pendingMode = undefined;
-    if (data.pendingMtime === pendingMtime) data.pendingMtime = undefined;
-    const more =
-      staging.generation !== snapshot.generation ||
-      data.pendingMode !== undefined ||
-      data.pendingMtime !== undefined;
-    const seen = mtime !== undefined && pendingMtime === undefined && resource.etag !== undefined;
+    const more = forgetPending(data, pending) || staging.generation !== snapshot.generation;
+    const seen = mtime !== undefined && pending.mtime === undefined && resource.etag !== undefined;
     node.writtenMtime = seen ? { mtime, etag: resource.etag } : undefined;
     if (!more) {
       data.mtime = undefined;
       data.dirty = false;
       this.#dirty.delete(node);
     }
-    node.resource = resource;
-    node.resourceAt = this.#core.now();
-    // Every page that the kernel has was read from or written through this content.
-    node.pagesEtag = resource.etag;
+    this.#confirmed(node, result);
     if (parent !== undefined && node.parent === parent && node.name === name && !node.unlinked) {
       this.#core.recordOwn(parent, name, { ...resource, name });
     }
     this.#retryDelayMs = RETRY_FIRST_MS;
+  }
+
+  #confirmed(node: Node, { resource, durable }: UploadResult): void {
+    node.resource = resource;
+    node.resourceAt = this.#core.now();
+    if (durable) node.syncedEtag = resource.etag;
+    // Every page that the kernel has was read from or written through this content.
+    node.pagesEtag = resource.etag;
   }
 
   /** The uploader says so after it has kept the content as a conflict copy. */

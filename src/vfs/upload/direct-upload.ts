@@ -1,6 +1,7 @@
 /** PUT straight to the target: for servers that keep the old file whole until the new one is there, and honour preconditions. */
 import { HttpError } from '../../http/types.js';
 import { DavError, type Precondition, type Resource } from '../../webdav/types.js';
+import type { UploadResult } from '../content.js';
 import { FsError } from '../filesystem.js';
 import {
   bodyOf,
@@ -18,16 +19,18 @@ import { storePosix } from './posix.js';
 const MAX_ATTEMPTS = 3;
 
 /** The confirmed resource; throws `Conflict`. */
-export async function uploadDirect(job: UploadJob): Promise<Resource> {
+export async function uploadDirect(job: UploadJob): Promise<UploadResult> {
   const { path, expect } = job.target;
   let precondition = preconditionOf(job);
   if (expect !== 'any' && precondition === undefined) await check(job);
   for (let attempt = 1; ; attempt += 1) {
     const outcome = await putOnce(job, precondition);
-    if (!('failure' in outcome)) return outcome.resource;
+    if (!('failure' in outcome)) return outcome;
     const { failure } = outcome;
     const current = await statAfter(job, failure);
-    if (await holdsContent(job, path, current)) return storePosix(job, path, current!);
+    if (await holdsContent(job, path, current)) {
+      return { resource: await storePosix(job, path, current!), durable: false };
+    }
     if (expect === 'any' && current?.kind === 'collection') throw new FsError('EISDIR');
     if (!isExpected(job, current)) throw new Conflict(current);
     if (attempt === MAX_ATTEMPTS) throw await explainRefusal(job, failure);
@@ -38,7 +41,7 @@ export async function uploadDirect(job: UploadJob): Promise<Resource> {
   }
 }
 
-type Outcome = { readonly resource: Resource } | { readonly failure: unknown };
+type Outcome = UploadResult | { readonly failure: unknown };
 
 /** One PUT and its confirmation; `failure` where the target has to be looked at before anything else. */
 async function putOnce(job: UploadJob, precondition: Precondition | undefined): Promise<Outcome> {
@@ -46,14 +49,16 @@ async function putOnce(job: UploadJob, precondition: Precondition | undefined): 
   const { path } = target;
   try {
     const body = await bodyOf(content);
+    const durable = profile.sync && target.durable === true;
     const along = profile.putReturnsResource && target.posix ? { posix: target.posix } : {};
     const put = await client.put(path, body, {
       signal,
       ...(precondition && { precondition }),
       ...along,
+      durable,
     });
     if (profile.putReturnsResource && put.resource) {
-      if (put.resource.size === content.size) return { resource: put.resource };
+      if (put.resource.size === content.size) return { resource: put.resource, durable };
       return { failure: sizeError(job, put.resource) };
     }
   } catch (error) {
@@ -64,7 +69,7 @@ async function putOnce(job: UploadJob, precondition: Precondition | undefined): 
   }
   const stored = await statOrAbsent(job, path);
   if (stored?.size !== content.size) return { failure: sizeError(job, stored) };
-  return { resource: await storePosix(job, path, stored) };
+  return { resource: await storePosix(job, path, stored), durable: false };
 }
 
 /** The peer may be gone for good: then the first error is the one to tell. */

@@ -1,0 +1,34 @@
+/** Mode and times that were set on a file that is not at the peer yet: they go with its next upload. */
+import type { Timespec } from '../webdav/types.js';
+import { typeOf } from './attributes.js';
+import type { UploadTarget } from './content.js';
+import type { FileData } from './file-data.js';
+import type { Node } from './node.js';
+
+export interface Pending {
+  readonly mode: number | undefined;
+  readonly mtime: Timespec | undefined;
+  readonly atime: Timespec | undefined;
+}
+
+export function pendingOf({ pendingMode, pendingMtime, pendingAtime }: FileData): Pending {
+  return { mode: pendingMode, mtime: pendingMtime, atime: pendingAtime };
+}
+
+export function posixOf(node: Node, { mode, mtime, atime }: Pending): UploadTarget['posix'] {
+  if (mode === undefined && mtime === undefined && atime === undefined) return undefined;
+  return {
+    ...(mode !== undefined && { mode: typeOf(node.resource) | mode }),
+    ...(mtime !== undefined && { mtime }),
+    ...(atime !== undefined && { atime }),
+  };
+}
+
+/** What was stored is pending no more; true when something else is by now. */
+export function forgetPending(data: FileData, stored: Pending): boolean {
+  if (data.pendingMode === stored.mode) data.pendingMode = undefined;
+  if (data.pendingMtime === stored.mtime) data.pendingMtime = undefined;
+  if (data.pendingAtime === stored.atime) data.pendingAtime = undefined;
+  const { mode, mtime, atime } = pendingOf(data);
+  return mode !== undefined || mtime !== undefined || atime !== undefined;
+}
