@@ -18,6 +18,9 @@ export interface IfList {
 
 const SYMBOL = /\s*(?:(\()|(\))|<([^<>\s]+)>|\[\s*((?:W\/)?"[^"]*")\s*\]|(Not)(?![A-Za-z]))/iy;
 
+/** Ours. For each the state of a resource may have to be looked up. */
+const MAX_LISTS = 100;
+
 interface IfSymbol {
   readonly kind: '(' | ')' | 'uri' | 'etag' | 'not';
   readonly text: string;
@@ -60,6 +63,7 @@ class ListReader {
       const resource = tagged ? this.#take('uri') : undefined;
       do lists.push({ resource, conditions: this.#list() });
       while (this.#next === '(');
+      if (lists.length > MAX_LISTS) throw malformed();
     } while (this.#next !== undefined);
     return lists;
   }

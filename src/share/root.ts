@@ -19,11 +19,8 @@ export type SymlinkPolicy = 'inside' | 'hide' | 'show';
 
 /** As the kernel's own limit (path_resolution(7)). */
 const MAX_LINKS = 40;
-/**
- * Names of one walk. A path that is asked for has some 16,000 at most (the head of a request is bounded); more can only come of
- * symbolic links that were made to keep the server busy: each may be followed by another one 4 KiB long.
- */
-const MAX_STEPS = 20_000;
+/** Names of one walk that are not in the request: a chain of links, each 4 KiB long, could keep the server busy for seconds. */
+const MAX_LINK_STEPS = 4096;
 
 export class Root {
   readonly path: string;
@@ -105,7 +102,8 @@ class Walk {
   run(segments: readonly string[]): Place {
     let rest = segments;
     for (let index = 0; index < rest.length; index++) {
-      if (++this.#steps > MAX_STEPS) throw new ShareError(508, 'symbolic links lead too far');
+      if (++this.#steps > segments.length + MAX_LINK_STEPS)
+        throw new ShareError(508, 'symbolic links lead too far');
       const name = rest[index]!;
       if (name === '..') {
         this.#up();

@@ -20,6 +20,8 @@ export interface XmlAttribute {
 
 /** Ours. */
 const MAX_DEPTH = 32;
+/** Elements and attributes: each takes up many times the four bytes that it is sent in. */
+const MAX_NODES = 20_000;
 
 const XMLNS_NS = 'http://www.w3.org/2000/xmlns/';
 export const XML_NS = 'http://www.w3.org/XML/1998/namespace';
@@ -31,6 +33,7 @@ interface OpenElement extends XmlElement {
 export function parseXml(body: Buffer): XmlElement {
   const parser = new SaxesParser({ xmlns: true, position: false });
   const open: OpenElement[] = [];
+  let nodes = 0;
   let root: XmlElement | undefined;
   const addText = (text: string): void => {
     open.at(-1)?.children.push(text);
@@ -45,6 +48,8 @@ export function parseXml(body: Buffer): XmlElement {
   parser.on('cdata', addText);
   parser.on('opentag', (tag) => {
     if (open.length >= MAX_DEPTH) throw malformed('nested too deeply');
+    nodes += 1 + Object.keys(tag.attributes).length;
+    if (nodes > MAX_NODES) throw malformed('too many elements and attributes');
     const attributes = Object.values(tag.attributes)
       .filter(({ uri }) => uri !== XMLNS_NS)
       .map(({ uri, local, value }) => ({ ns: uri, name: local, value }));

@@ -25,6 +25,8 @@ test('hostile and ill-formed XML is refused', () => {
     '<a b="1" b="2"/>',
     '<a>\x01</a>',
     deep,
+    `<a>${'<b/>'.repeat(20_000)}</a>`,
+    `<a ${Array.from({ length: 20_000 }, (_, at) => `a${at}=""`).join(' ')}/>`,
   ];
   for (const document of documents) {
     assert.throws(() => parseXml(Buffer.from(document)), status(400), document.slice(0, 40));
