@@ -1,9 +1,11 @@
 /** The bodies of RFC 5842: which member of the collection is meant, and what it shall be a name of. */
+import { requireConditions } from './conditional.js';
 import { ShareError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { DAV_NS } from './live-properties.js';
 import { davCondition } from './multistatus-writer.js';
 import { isOtherServer } from './destination.js';
+import { resourceStates } from './resource-states.js';
 import { parseTargetPath } from './target-path.js';
 import { elementsOf, isElement, parseXml, textOf, type XmlElement } from './xml-reader.js';
 
@@ -28,6 +30,17 @@ export async function readBindingRequest(
     member: [...exchange.target.segments, name],
     source: method === 'unbind' ? [] : parseSource(exchange, childText(root, 'href')),
   };
+}
+
+/** The conditions of the header are about the collection, which the request is for. */
+export function requireCollectionConditions(exchange: Exchange): void {
+  const { context, target, req, method } = exchange;
+  const collection = context.root.locate(target.segments, true);
+  try {
+    requireConditions(method, req.headers, collection.existing(), resourceStates(exchange));
+  } finally {
+    collection.close();
+  }
 }
 
 export function bindingRefused(status: number, condition: string, why: string): ShareError {

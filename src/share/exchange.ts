@@ -1,5 +1,10 @@
 /** One request and its response, with what every handler needs: the target, the body within bounds, the answer. */
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type {
+  IncomingHttpHeaders,
+  IncomingMessage,
+  OutgoingHttpHeaders,
+  ServerResponse,
+} from 'node:http';
 import type { Context } from './context.js';
 import { ClientGoneError, ShareError } from './errors.js';
 import { parseTargetPath, type TargetPath } from './target-path.js';
@@ -17,6 +22,7 @@ export class Exchange {
   readonly context: Context;
   readonly method: string;
   #target: TargetPath;
+  #redirected = false;
   bytesIn = 0;
   bytesOut = 0;
 
@@ -33,9 +39,15 @@ export class Exchange {
     return this.#target;
   }
 
-  /** The request is about another resource than its target: one that the body names. */
+  /** The request is about another resource than its target: one that the body names. Its conditions have been checked. */
   redirect(segments: readonly string[]): void {
     this.#target = { segments, trailingSlash: false };
+    this.#redirected = true;
+  }
+
+  /** The fields whose conditions are about `target`. */
+  get conditions(): IncomingHttpHeaders {
+    return this.#redirected ? {} : this.req.headers;
   }
 
   header(name: string): string | undefined {

@@ -1,13 +1,16 @@
 import fs from 'node:fs';
-import { bindingRefused, readBindingRequest, type BindingRequest } from '../binding.js';
-import { requireConditions } from '../conditional.js';
+import {
+  bindingRefused,
+  readBindingRequest,
+  requireCollectionConditions,
+  type BindingRequest,
+} from '../binding.js';
 import { parseOverwrite } from '../destination.js';
 import { errnoCode } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { install } from '../install.js';
 import { locksRootedIn, requireCompatible, requireUnlocked } from '../locks/enforcement.js';
 import type { Place } from '../place.js';
-import { resourceStates } from '../resource-states.js';
 import { storedHeaders } from '../stored-answer.js';
 import { formatHref } from '../target-path.js';
 import { syncFile, syncFolder } from '../temp-file.js';
@@ -28,7 +31,7 @@ export async function handleBind(exchange: Exchange): Promise<void> {
       }
       from.refresh();
       to.refresh();
-      checkCollection(exchange);
+      requireCollectionConditions(exchange);
       checkSource(exchange, from);
       if (to.kind !== 'missing' && !overwrite) {
         throw bindingRefused(412, 'can-overwrite', 'there is something already');
@@ -69,17 +72,6 @@ function checkSource({ context }: Exchange, from: Place): void {
   if (from.kind === 'missing' || context.tempNames.isActive(from.name)) throw noSource();
   if (from.kind === 'file' || from.kind === 'link') return;
   throw bindingRefused(403, 'binding-allowed', 'only a file can have several names');
-}
-
-/** The conditions of the header are about the collection, which the request is for. */
-function checkCollection(exchange: Exchange): void {
-  const { context, target, req } = exchange;
-  const collection = context.root.locate(target.segments, true);
-  try {
-    requireConditions('BIND', req.headers, collection.existing(), resourceStates(exchange));
-  } finally {
-    collection.close();
-  }
 }
 
 function checkLocks(

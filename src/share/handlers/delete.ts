@@ -21,7 +21,7 @@ export async function handleDelete(exchange: Exchange): Promise<void> {
     }
     place.refresh();
     const stat = place.existing();
-    requireConditions('DELETE', exchange.req.headers, stat, resourceStates(exchange));
+    requireConditions('DELETE', exchange.conditions, stat, resourceStates(exchange));
     requireUnlocked(exchange, place, 'name');
     // Held: what is being removed is neither locked nor made again before it is gone.
     const removed = context.nameLocks.hold(place, () => remove(exchange, place));

@@ -42,7 +42,7 @@ export async function moveTo(exchange: Exchange, destination: TargetPath): Promi
       }
       from.refresh();
       to.refresh();
-      requireConditions('MOVE', exchange.req.headers, from.existing(), resourceStates(exchange));
+      requireConditions('MOVE', exchange.conditions, from.existing(), resourceStates(exchange));
       await perform({ exchange, from, to, destination: destination.segments, overwrite });
     } finally {
       to.close();

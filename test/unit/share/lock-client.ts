@@ -3,6 +3,12 @@ import assert from 'node:assert/strict';
 import { parseXml, textOf, type XmlElement } from '../../../src/share/xml-reader.js';
 import type { Answer, TestShare } from './fixture.js';
 
+export const PROPERTY =
+  '<propertyupdate xmlns="DAV:"><set><prop><c xmlns="urn:x">blue</c></prop></set></propertyupdate>';
+
+export const bind = (segment: string, href: string, name = 'bind'): string =>
+  `<${name} xmlns="DAV:"><segment>${segment}</segment><href>${href}</href></${name}>`;
+
 export interface LockOptions {
   readonly scope?: 'exclusive' | 'shared';
   readonly depth?: '0' | 'infinity';

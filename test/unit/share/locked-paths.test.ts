@@ -5,10 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { waitUntil } from '../../support/wait-until.js';
 import { startShare } from './fixture.js';
-import { conditionsOf, lock, mustLock, unlock } from './lock-client.js';
-
-const PROPERTY =
-  '<propertyupdate xmlns="DAV:"><set><prop><c xmlns="urn:x">blue</c></prop></set></propertyupdate>';
+import { bind, conditionsOf, lock, mustLock, PROPERTY, unlock } from './lock-client.js';
 
 test('symbolic links: a lock is found by each path that leads to the resource', async () => {
   const t = await startShare();
@@ -65,23 +62,33 @@ test('BIND: no further name where another exclusive lock holds; a name that is r
   for (const name of ['f', 'g', 'h']) fs.writeFileSync(t.at(name), name);
   const file = await mustLock(t, '/f');
   const deep = await mustLock(t, '/d', { depth: 'infinity' });
-  const bind = (target: string, segment: string, href: string, If: string) =>
-    t.request('BIND', target, {
-      headers: { If },
-      body: `<bind xmlns="DAV:"><segment>${segment}</segment><href>${href}</href></bind>`,
-    });
+  const give = (target: string, segment: string, href: string, If: string) =>
+    t.request('BIND', target, { headers: { If }, body: bind(segment, href) });
   const both = `</d> (<${deep}>) </f> (<${file}>)`;
-  const refused = await bind('/d', 'f', '/f', both);
+  const refused = await give('/d', 'f', '/f', both);
   assert.deepEqual(
     [refused.status, conditionsOf(refused)],
     [423, { '/d/': 'no-conflicting-lock' }],
   );
-  assert.equal((await bind('/d', 'h', '/h', `(<${deep}>)`)).status, 201);
+  assert.equal((await give('/d', 'h', '/h', `(<${deep}>)`)).status, 201);
   const over = await mustLock(t, '/g');
-  assert.equal((await bind('/', 'g', '/f', `</g> (<${over}>)`)).status, 204);
+  assert.equal((await give('/', 'g', '/f', `</g> (<${over}>)`)).status, 204);
   assert.equal((await unlock(t, '/g', over)).status, 409);
   assert.equal((await unlock(t, '/f', file)).status, 204);
   assert.equal((await t.request('PUT', '/g', { body: 'x' })).status, 204);
+});
+
+test('BIND, UNBIND, REBIND: untagged lists are about the collection', async () => {
+  const t = await startShare();
+  fs.mkdirSync(t.at('d'));
+  fs.writeFileSync(t.at('f'), '');
+  const token = await mustLock(t, '/d', { depth: '0' });
+  const headers = { If: `(<${token}>)` };
+  const ask = async (method: string, body: string): Promise<number> =>
+    (await t.request(method, '/d', { headers, body })).status;
+  assert.equal(await ask('BIND', bind('a', '/f')), 201);
+  assert.equal(await ask('REBIND', bind('b', '/d/a', 'rebind')), 201);
+  assert.equal(await ask('UNBIND', '<unbind xmlns="DAV:"><segment>b</segment></unbind>'), 204);
 });
 
 test('a lock that comes while a body does: the upload is refused at its end', async () => {

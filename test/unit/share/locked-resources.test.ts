@@ -3,10 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
 import { startShare, type Answer, type TestShare } from './fixture.js';
-import { conditionsOf, mustLock, refresh, unlock } from './lock-client.js';
-
-const PROPERTY =
-  '<propertyupdate xmlns="DAV:"><set><prop><c xmlns="urn:x">blue</c></prop></set></propertyupdate>';
+import { bind, conditionsOf, mustLock, PROPERTY, refresh, unlock } from './lock-client.js';
 
 interface Change {
   readonly name: string;
@@ -16,8 +13,8 @@ interface Change {
   readonly body?: string;
 }
 
-const bind = (segment: string, href: string): string =>
-  `<bind xmlns="DAV:"><segment>${segment}</segment><href>${href}</href></bind>`;
+const unbind = (segment: string): string =>
+  `<unbind xmlns="DAV:"><segment>${segment}</segment></unbind>`;
 
 /** Answers of each, without and then with the If header; with it, it must succeed. */
 async function requireToken(t: TestShare, change: Change, If: string): Promise<Answer> {
@@ -38,6 +35,23 @@ async function requireToken(t: TestShare, change: Change, If: string): Promise<A
 test('a locked file: every change of it needs the token; reading does not', async () => {
   const changes: Change[] = [
     { name: 'PUT', method: 'PUT', target: '/f', body: 'new' },
+    {
+      name: 'PATCH',
+      method: 'PATCH',
+      target: '/f',
+      headers: {
+        'Content-Type': 'application/x-sabredav-partialupdate',
+        'X-Update-Range': 'append',
+      },
+      body: 'x',
+    },
+    {
+      name: 'PUT of a part',
+      method: 'PUT',
+      target: '/f',
+      headers: { 'Content-Range': 'bytes 0-0/*' },
+      body: 'x',
+    },
     { name: 'PROPPATCH', method: 'PROPPATCH', target: '/f', body: PROPERTY },
     { name: 'DELETE', method: 'DELETE', target: '/f' },
     { name: 'MOVE', method: 'MOVE', target: '/f', headers: { Destination: '/m' } },
@@ -131,6 +145,8 @@ const membership = (target: string): Change[] => [
   { name: 'MOVE out', method: 'MOVE', target: `${target}/old`, headers: { Destination: '/out' } },
   { name: 'DELETE', method: 'DELETE', target: `${target}/old` },
   { name: 'BIND', method: 'BIND', target, body: bind('bound', '/f') },
+  { name: 'UNBIND', method: 'UNBIND', target, body: unbind('old') },
+  { name: 'REBIND', method: 'REBIND', target, body: bind('in', '/g', 'rebind') },
 ];
 const lockInfo =
   '<lockinfo xmlns="DAV:"><lockscope><shared/></lockscope><locktype><write/></locktype></lockinfo>';
