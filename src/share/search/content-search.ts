@@ -23,20 +23,24 @@ export class Needles {
   }
 
   /** Of each text. `breathe` is called between pieces; it may end it all by a throw. */
-  async findIn(fd: number, breathe: () => Promise<void> | undefined): Promise<Truth[]> {
+  async findIn(
+    fd: number,
+    size: number,
+    breathe: () => Promise<void> | undefined,
+  ): Promise<Truth[]> {
     let scan: Scan | undefined;
-    let at = 0;
-    while (at < MAX_SEARCHED_BYTES) {
+    for (let at = 0; at < Math.min(size, MAX_SEARCHED_BYTES);) {
       const count = await read(fd, this.#buffer, at);
       const piece = this.#buffer.subarray(0, count);
-      scan ??= new Scan(this.#texts, encodingOf(piece));
-      scan.look(piece, count === 0);
-      if (count === 0 || scan.complete) break;
       at += count;
+      const last = count === 0 || at >= size;
+      scan ??= new Scan(this.#texts, encodingOf(piece));
+      scan.look(piece, last);
+      if (last || scan.complete) break;
       await breathe();
     }
-    const whole = at < MAX_SEARCHED_BYTES;
-    return (scan?.found ?? []).map((found) => truth(found || (whole ? false : undefined)));
+    const elsewhere = size > MAX_SEARCHED_BYTES ? undefined : false;
+    return this.#texts.map((_, index) => truth(scan?.found[index] === true || elsewhere));
   }
 }
 
@@ -103,7 +107,7 @@ function bomLabel([first, second]: Buffer): string | undefined {
   return first === 0xfe && second === 0xff ? 'utf-16be' : undefined;
 }
 
-/** Not in one turn with the loop: the disk may be slow. */
+/** By the thread pool, also of small files: the disk may be slow, and they are many. */
 function read(fd: number, buffer: Buffer, position: number): Promise<number> {
   return new Promise((resolve, reject) => {
     fs.read(fd, buffer, 0, buffer.length, position, (error, count) =>

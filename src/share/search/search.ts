@@ -100,9 +100,9 @@ export class Search {
   }
 
   async #lookInside(predicate: Predicate, subject: Subject): Promise<Truth> {
-    const { fd } = openRegularFile(subject.path);
+    const { fd, stat } = openRegularFile(subject.path);
     try {
-      return predicate(subject, await this.#needles.findIn(fd, this.#breathe));
+      return predicate(subject, await this.#needles.findIn(fd, Number(stat.size), this.#breathe));
     } finally {
       fs.closeSync(fd);
     }
