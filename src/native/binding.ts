@@ -95,6 +95,11 @@ export interface NativeBinding {
     mtimeSec: number,
     mtimeNsec: number,
   ): void;
+  /**
+   * preadv2(2) with RWF_NOWAIT: as many bytes as the kernel has at hand, up to `length`; 0 at the end of the file, -1 when it would have
+   * to wait for them, or can't tell (which file systems without such a read always say).
+   */
+  readCached(fd: number, buffer: Uint8Array, length: number, position: number): number;
   /** inotify_init1(2), non-blocking: to be read through `openFd`. */
   inotifyInit(): number;
   /** inotify_add_watch(2): the watch, the same one for the same file. `mask`: IN_* bits. */

@@ -12,6 +12,7 @@ import { readNow, readPieces } from './file-pieces.js';
 import { lengthOf, multipart, type Segment } from './multipart.js';
 import { parseRanges } from './range.js';
 import { digestOfFile, wantedAlgorithm } from './repr-digest.js';
+import { canReuse, writeThrough } from './reused-memory.js';
 import { resourceStates } from './resource-states.js';
 import { codingFor, codingHeaders, ResponseBody } from './response-body.js';
 import { toTimespec } from './timespec.js';
@@ -171,15 +172,18 @@ export class FileAnswer {
   async #stream(segments: readonly Segment[]): Promise<void> {
     this.#watch();
     const exchange = this.#exchange;
+    const calls = exchange.context.options.attributes;
+    const reuse = canReuse(exchange);
     const final = segments.findLast((segment) => !Buffer.isBuffer(segment));
     for (const segment of segments) {
       if (Buffer.isBuffer(segment)) {
         await exchange.write(segment);
       } else {
-        await readPieces(this.#fd, segment, (piece, last) => {
+        const take = (piece: Buffer, last: boolean): Promise<void> => {
           this.#checkPiece(piece, last && segment === final);
-          return exchange.write(piece);
-        });
+          return reuse ? writeThrough(exchange, piece) : exchange.write(piece);
+        };
+        await readPieces(this.#fd, segment, take, { calls, reuse });
       }
     }
     exchange.res.end();

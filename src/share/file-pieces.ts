@@ -1,6 +1,8 @@
 /** Reading an open file: at once where it is small, else in pieces, one being read while the one before is sent. */
 import fs from 'node:fs';
+import type { AttributeCalls } from './options.js';
 import type { ByteRange } from './range.js';
+import { Slices } from './slices.js';
 
 const PIECE_BYTES = 256 * 1024;
 
@@ -15,36 +17,73 @@ export function readNow(fd: number, buffer: Buffer, start: number): number {
   return filled;
 }
 
+export interface PieceOptions {
+  /** Without it all is read by the thread pool. */
+  readonly calls?: AttributeCalls | undefined;
+  /** `take` is through with a piece when its promise settles: later ones come in the same memory. */
+  readonly reuse?: boolean;
+}
+
 /**
- * Gives all bytes of the range to `take`, which may keep them; `last` with the last of them. An empty piece: the file ends before the
- * range does. REQUIRES: `fd` stays open until the promise settles.
+ * Gives all bytes of the range to `take`, which may keep them unless they are reused; `last` with the last of them. An empty piece: the
+ * file ends before the range does. REQUIRES: `fd` stays open until the promise settles.
  */
 export async function readPieces(
   fd: number,
   { start, end }: ByteRange,
   take: (piece: Buffer, last: boolean) => Promise<void> | void,
+  options: PieceOptions = {},
 ): Promise<void> {
-  let ahead = readPiece(fd, start, Math.min(PIECE_BYTES, end - start));
+  const reader = new PieceReader(fd, options, end - start);
+  // What is at hand, and taken at once, would go on without a turn of the event loop.
+  const slices = new Slices(4);
+  let ahead = reader.read(start, end);
   for (let at = start; at < end;) {
     const piece = await ahead;
     at += piece.length;
     const last = at >= end || piece.length === 0;
-    if (!last) ahead = readPiece(fd, at, Math.min(PIECE_BYTES, end - at));
+    if (!last) ahead = reader.read(at, end);
     try {
       await take(piece, last);
     } catch (error) {
       // The descriptor must not be closed under a read.
-      await ahead.catch(() => undefined);
+      await Promise.resolve(ahead).catch(() => undefined);
       throw error;
     }
     if (piece.length === 0) return;
+    const pause = slices.pause();
+    if (pause) await pause;
   }
 }
 
-/** Up to `length` bytes, in a buffer of its own. */
-function readPiece(fd: number, start: number, length: number): Promise<Buffer> {
+class PieceReader {
+  readonly #fd: number;
+  readonly #calls: AttributeCalls | undefined;
+  /** One being read, one being taken. */
+  readonly #buffers: [Buffer, Buffer] | undefined;
+  #turn: 0 | 1 = 0;
+
+  constructor(fd: number, { calls, reuse }: PieceOptions, length: number) {
+    this.#fd = fd;
+    this.#calls = calls;
+    if (reuse !== true) return;
+    const size = Math.min(PIECE_BYTES, length);
+    this.#buffers = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)];
+  }
+
+  /** The next bytes from `at` on. */
+  read(at: number, end: number): Buffer | Promise<Buffer> {
+    const length = Math.min(PIECE_BYTES, end - at);
+    const buffer = this.#buffers?.[this.#turn] ?? Buffer.allocUnsafeSlow(length);
+    this.#turn = this.#turn === 0 ? 1 : 0;
+    const count = this.#calls?.readCached?.(this.#fd, buffer, length, at) ?? -1;
+    return count < 0 ? readInPool(this.#fd, buffer, length, at) : buffer.subarray(0, count);
+  }
+}
+
+function readInPool(fd: number, into: Buffer, length: number, at: number): Promise<Buffer> {
   const promise = new Promise<Buffer>((resolve, reject) => {
-    fs.read(fd, Buffer.allocUnsafeSlow(length), 0, length, start, (error, count, buffer) => {
+    fs.read(fd, into, 0, length, at, (error, count, buffer) => {
       if (error) reject(error);
       else resolve(buffer.subarray(0, count));
     });
