@@ -20,6 +20,7 @@ import { watchForJunk } from './junk-watch.js';
 import type { MountRequest } from './mount-request.js';
 
 const DEFAULT_ATTR_TTL_MS = 1000;
+const MAX_HEARTBEAT_MS = 3000;
 const DEFAULT_READ_AHEAD_BYTES = 64 * 1024 * 1024;
 
 export interface Stack {
@@ -122,6 +123,8 @@ function fileSystemOptions(options: MountOptions, cacheDir: string) {
     readOnly: options.ro,
     attrTtlMs: options.strict ? 0 : ttlMs,
     negativeTtlMs: options.strict ? 0 : (options.negativeTimeoutMs ?? ttlMs),
+    // Well within the time after which a silent request is given up.
+    heartbeatMs: Math.min(MAX_HEARTBEAT_MS, options.timeoutMs / 4),
   };
 }
 

@@ -9,6 +9,7 @@ import type { Resource, ServerProfile, Timespec, WebDavClient } from '../webdav/
 import { sameTag, sameVersion, versionOf } from './reader/versions.js';
 import { isUploadName } from '../webdav/hidden-names.js';
 import type { OwnerOptions } from './attributes.js';
+import { ChangeWatch } from './change-watch.js';
 import { nowTimespec, typeOf } from './attributes.js';
 import type { DataOptions, Uploader } from './content.js';
 import { FsError, type Awaitable, type Invalidator } from './filesystem.js';
@@ -31,6 +32,8 @@ export interface CoreOptions extends DataOptions, OwnerOptions {
   readonly negativeTtlMs: number;
   readonly maxNames: number;
   readonly maxListed: number;
+  /** Time between signs of life of a feed of changes. */
+  readonly heartbeatMs: number;
   /** Monotonic clock, ms. */
   readonly now: () => number;
 }
@@ -41,6 +44,7 @@ export const CORE_DEFAULTS = {
   negativeTtlMs: 1000,
   maxNames: 100_000,
   maxListed: 1_000_000,
+  heartbeatMs: 3000,
   now: (): number => performance.now(),
 } as const;
 
@@ -54,6 +58,7 @@ export class Core {
   readonly cache: NameCache;
   readonly calls = new SharedCalls<string>();
   readonly access: WriteAccess;
+  readonly watch: ChangeWatch = new ChangeWatch(this);
   readonly listings: Listings = new Listings(this);
   readonly lookups: Lookups = new Lookups(this);
   readonly answers: KernelAnswers = new KernelAnswers(this);
@@ -110,7 +115,7 @@ export class Core {
   }
 
   isFresh(node: Node): boolean {
-    return node.isLocal || node.unlinked || node.resourceAt > this.now() - this.options.attrTtlMs;
+    return node.isLocal || node.unlinked || this.watch.isNodeFresh(node);
   }
 
   /** The node for what the peer has under a name. A resource of another type is another node: the old one is detached. */
@@ -197,6 +202,7 @@ export class Core {
   /** Answers on the way about this name must not be believed. */
   noteChange(parent: Node, name: string): void {
     parent.changes.note(name, ++this.#sequence);
+    this.watch.noteOwn(parent, name);
     const node = parent.children.get(name);
     if (node === undefined) return;
     this.cache.noteFileChange(node.resource, this.now());

@@ -53,6 +53,7 @@ export interface DavFileSystemOptions {
   readonly negativeTtlMs?: number;
   readonly maxNames?: number;
   readonly maxListed?: number;
+  readonly heartbeatMs?: number;
   readonly now?: () => number;
 }
 
@@ -117,7 +118,7 @@ class Implementation implements DavFileSystem {
     this.#core.checkName(name);
     return chain(this.#core.lookups.child(directory, name, ctx.signal), (node) => {
       const told = this.#core.cache.find(parent, name, -Infinity)?.at;
-      if (node === null) return this.#core.answers.noEntry(told ?? -Infinity);
+      if (node === null) return this.#core.answers.absent(directory, name);
       return this.#core.answers.entry(node, node.links.length > 0 ? told : undefined);
     });
   }
@@ -370,6 +371,7 @@ class Implementation implements DavFileSystem {
 
   async destroy(): Promise<void> {
     this.#uploads.close();
+    this.#core.watch.close();
     await this.#core.client.close();
   }
 }

@@ -52,6 +52,9 @@ export class KernelAnswers {
   /** Milliseconds for which the kernel may use what we know of the node. */
   timeLeftMs(node: Node): number {
     if (node.isLocal) return this.#core.options.attrTtlMs;
+    if (!this.#core.isFresh(node)) return 0;
+    // No longer than without a feed: when that ends, the kernel need not be told of everything it remembers.
+    if (this.#core.watch.coversNode(node)) return this.#core.options.attrTtlMs;
     return Math.max(
       0,
       Math.min(
@@ -68,6 +71,14 @@ export class KernelAnswers {
     const left = Math.max(0, namedAt + this.#core.options.attrTtlMs - this.#core.now());
     const entryTimeoutMs = Math.min(answer.attrTimeoutMs, left);
     return { nodeId: node.id, ...answer, entryTimeoutMs };
+  }
+
+  /** There is no such name, as was told last. */
+  absent(parent: Node, name: string): Entry {
+    const { cache, watch } = this.#core;
+    const at = cache.find(parent.id, name, -Infinity)?.at ?? -Infinity;
+    if (watch.coversName(parent, name, undefined, at)) return this.noEntry(this.#core.now());
+    return this.noEntry(watch.isNameFresh(parent, name, undefined, at) ? at : -Infinity);
   }
 
   noEntry(at: number): Entry {

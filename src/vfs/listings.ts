@@ -15,11 +15,9 @@ export class Listings {
 
   /** Members of a directory, cached or asked. */
   listing(directory: Node, signal: AbortSignal): Awaitable<ReadonlyMap<string, Resource>> {
-    const cached = this.#core.cache.listing(
-      directory.id,
-      this.#core.now() - this.#core.options.attrTtlMs,
-    );
-    return cached !== undefined ? cached.members : this.list(directory, signal);
+    const cached = this.#core.cache.listing(directory.id, -Infinity);
+    const fresh = cached !== undefined && this.#core.watch.isListingFresh(directory, cached);
+    return fresh ? cached.members : this.list(directory, signal);
   }
 
   /** Asks for the members and remembers them. */
@@ -33,14 +31,21 @@ export class Listings {
     await this.#core.profile(signal);
     const before = this.#core.sequence;
     const selfBefore = directory.parent?.changes.last(directory.name);
-    const answer = await this.#core.client.list(directory.path, { signal });
+    const inquiry = this.#core.watch.ask(directory);
+    const answer = await this.#core.client
+      .list(directory.path, { signal, question: inquiry?.question })
+      .finally(() => this.#core.watch.end(inquiry));
     const members = new Map(answer.members.map((member) => [member.name, member]));
     const selfChanged = selfBefore !== directory.parent?.changes.last(directory.name);
     if (answer.self?.kind === 'collection' && !selfChanged && directory.gate === undefined) {
       directory.resource = answer.self;
       directory.resourceAt = this.#core.now();
+      this.#core.watch.noteDirectory(inquiry, directory, directory.resourceAt);
     }
-    if (this.#mergeOwn(directory, members, before)) this.#remember(directory, answer, members);
+    if (this.#mergeOwn(directory, members, before)) {
+      this.#core.watch.noteListing(inquiry, directory, this.#core.now());
+      this.#remember(directory, answer, members);
+    }
     return members;
   }
 

@@ -1,5 +1,6 @@
 /** From names to nodes: what is known of them here, and how the peer is asked. */
 import type { Resource } from '../webdav/types.js';
+import type { Inquiry } from './change-watch.js';
 import type { Core } from './core.js';
 import { isNotFound } from './errno.js';
 import { FsError, type Awaitable } from './filesystem.js';
@@ -20,21 +21,17 @@ export class Lookups {
   known(parent: Node, name: string): Node | null | undefined {
     const live = parent.children.get(name);
     if (live?.isLocal === true) return live;
-    const ttl = Math.max(this.#core.options.attrTtlMs, this.#core.options.negativeTtlMs);
-    const cached = this.#core.cache.find(parent.id, name, this.#core.now() - ttl);
-    if (cached === undefined) {
-      // What was told of a file by one of its names says nothing of the others.
-      const sure = live !== undefined && live.links.length === 0 && this.#core.isFresh(live);
-      return sure ? live : undefined;
+    const cached = this.#core.cache.find(parent.id, name, -Infinity);
+    const named =
+      cached !== undefined &&
+      this.#core.watch.isNameFresh(parent, name, cached.resource, cached.at);
+    if (named && !(live !== undefined && live.resourceAt > cached.at)) {
+      if (cached.resource === undefined) return null;
+      return this.#core.adopt(parent, name, cached.resource, cached.at);
     }
-    if (live !== undefined && live.resourceAt > cached.at)
-      return this.#core.isFresh(live) ? live : undefined;
-    const age = this.#core.now() - cached.at;
-    if (cached.resource === undefined)
-      return age < this.#core.options.negativeTtlMs ? null : undefined;
-    return age < this.#core.options.attrTtlMs
-      ? this.#core.adopt(parent, name, cached.resource, cached.at)
-      : undefined;
+    // What was told of a file by one of its names says nothing of the others.
+    const sure = live !== undefined && (named || live.links.length === 0);
+    return sure && this.#core.isFresh(live) ? live : undefined;
   }
 
   /** The child of that name, from the cache or the peer. */
@@ -58,14 +55,20 @@ export class Lookups {
       const before = parent.changes.last(name);
       const path = `${parent.path}/${name}`;
       // Joins only a question that was asked after our last change of the name.
-      const resource = await this.#ask(path, `stat ${before} ${path}`, signal);
+      const about = [parent, parent.children.get(name)];
+      const { resource, inquiry } = await this.#ask(path, `stat ${before} ${path}`, about, signal);
       const live = parent.children.get(name);
       if (live?.isLocal === true) return live;
       // Our own change overtook the question: the answer may be of before or after it.
       if (parent.changes.last(name) !== before) continue;
       const at = this.#core.now();
       this.#core.cache.put(parent.id, name, resource, at);
-      if (resource !== undefined) return this.#core.adopt(parent, name, resource, at);
+      if (resource !== undefined) {
+        const node = this.#core.adopt(parent, name, resource, at);
+        if (node.resource === resource) this.#core.watch.noteAnswer(inquiry, parent, name, at);
+        return node;
+      }
+      this.#core.watch.noteAnswer(inquiry, parent, name, at);
       const inUse = live !== undefined && (live.data !== undefined || live.links.length > 0);
       if (inUse && live.gate === undefined) this.#core.loseName(live, parent, name);
       return null;
@@ -86,10 +89,11 @@ export class Lookups {
   async #askAbout(node: Node, signal: AbortSignal, alone: boolean): Promise<boolean> {
     if (this.#isOurs(node)) return true;
     if (node.parent === undefined) {
-      const resource = await this.#ask('', 'stat', signal);
+      const { resource, inquiry } = await this.#ask('', 'stat', [node], signal);
       if (resource?.kind !== 'collection') throw new FsError('ESTALE', 'the shared folder is gone');
       node.resource = resource;
       node.resourceAt = this.#core.now();
+      this.#core.watch.noteDirectory(inquiry, node, node.resourceAt);
       return true;
     }
     const { parent, name } = node;
@@ -109,14 +113,26 @@ export class Lookups {
   }
 
   /** One PROPFIND with depth 0, shared by all who ask at the same time. Undefined: not found. */
-  #ask(path: string, key: string, signal: AbortSignal): Promise<Resource | undefined> {
+  #ask(
+    path: string,
+    key: string,
+    about: readonly (Node | undefined)[],
+    signal: AbortSignal,
+  ): Promise<{ resource: Resource | undefined; inquiry: Inquiry | undefined }> {
     return this.#core.calls.run(key, signal, async (shared) => {
       await this.#core.profile(shared);
+      const inquiry = this.#core.watch.ask(...about);
+      const question = inquiry?.question;
       try {
-        return await this.#core.client.stat(path, { signal: shared });
+        return {
+          resource: await this.#core.client.stat(path, { signal: shared, question }),
+          inquiry,
+        };
       } catch (error) {
-        if (isNotFound(error)) return undefined;
+        if (isNotFound(error)) return { resource: undefined, inquiry };
         throw error;
+      } finally {
+        this.#core.watch.end(inquiry);
       }
     });
   }

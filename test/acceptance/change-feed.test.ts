@@ -1,0 +1,160 @@
+/** What the feed of changes of our own share is for: nothing is asked twice, and what changes at the peer is seen at once. */
+import assert from 'node:assert/strict';
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { bash, python } from '../support/run.js';
+import { scenario, type Scene } from '../support/scenario.js';
+import { waitUntil } from '../support/wait-until.js';
+
+const OPEN = 'the feed of changes is open';
+const ENDED = 'the feed of changes has ended';
+
+/** So that nothing but the feed can be why a change is seen. */
+const LONG = ['attr_timeout=60', 'entry_timeout=60', 'negative_timeout=60'];
+
+function makeFiles(served: string): void {
+  for (const folder of ['sub', 'sub/deep']) mkdirSync(`${served}/${folder}`);
+  for (let i = 0; i < 20; i++) writeFileSync(`${served}/sub/file-${i}`, `content ${i}\n`);
+}
+
+const options = (...more: string[]) => ({
+  timeoutMs: 60_000,
+  peers: ['share'] as const,
+  prepare: makeFiles,
+  options: ['log_level=debug', ...more],
+});
+
+/** The first request of all takes the feed up. */
+async function feedIsOpen({ dir, mount }: Scene, times = 1): Promise<void> {
+  await bash('stat "$1"', [dir]);
+  await waitUntil('the feed', () => mount.log().split(OPEN).length > times);
+}
+
+/** Makes one change after another at the peer, and says how long each took to be seen, in ms. */
+const SEE_CHANGES = `
+import os, sys, time
+seen, made = sys.argv[1], sys.argv[2]
+def exists(path): return os.path.lexists(seen + path)
+def wait(what, change, is_seen):
+    assert not is_seen(), what + ': before'
+    change()
+    start = time.monotonic()
+    while not is_seen():
+        if time.monotonic() - start > 20: sys.exit(what + ': never seen')
+        time.sleep(0.001)
+    print(f'{what}: {(time.monotonic() - start) * 1000:.0f}')
+def write(path, text):
+    with open(made + path, 'w') as file: file.write(text)
+os.listdir(seen); os.listdir(seen + '/deep')
+wait('content', lambda: write('/file-1', 'x' * 1000), lambda: os.stat(seen + '/file-1').st_size == 1000)
+wait('new file', lambda: write('/new', ''), lambda: exists('/new'))
+wait('removal', lambda: os.unlink(made + '/file-2'), lambda: not exists('/file-2'))
+wait('mode', lambda: os.chmod(made + '/file-3', 0o755), lambda: os.stat(seen + '/file-3').st_mode & 0o100)
+wait('rename', lambda: os.rename(made + '/file-4', made + '/renamed'), lambda: exists('/renamed') and not exists('/file-4'))
+wait('replacement', lambda: (write('/other', 'y' * 77), os.rename(made + '/other', made + '/file-5')),
+     lambda: os.stat(seen + '/file-5').st_size == 77)
+wait('new folder', lambda: os.mkdir(made + '/folder'), lambda: exists('/folder'))
+wait('in a folder', lambda: write('/deep/file', ''), lambda: 'file' in os.listdir(seen + '/deep'))
+wait('folder moved', lambda: os.rename(made + '/deep', made + '/elsewhere'), lambda: exists('/elsewhere/file') and not exists('/deep'))
+wait('in it then', lambda: write('/elsewhere/more', ''), lambda: 'more' in os.listdir(seen + '/elsewhere'))
+wait('time', lambda: os.utime(made + '/file-6', (5, 5)), lambda: os.stat(seen + '/file-6').st_mtime == 5)
+before = os.stat(seen).st_mtime_ns
+wait('time of the folder', lambda: write('/late', ''), lambda: os.stat(seen).st_mtime_ns != before)`;
+
+scenario(
+  'a change at the peer is seen at once, however long answers may be kept',
+  options(...LONG),
+  async (scene) => {
+    await feedIsOpen(scene);
+    const { stdout } = await python(SEE_CHANGES, [`${scene.dir}/sub`, `${scene.peer.dir}/sub`]);
+    const lines = stdout.trim().split('\n');
+    scene.t.diagnostic(`ms: ${lines.join(', ')}`);
+    assert.equal(lines.length, 12);
+    for (const line of lines) assert.ok(Number(/: (\d+)$/.exec(line)![1]) < 1000, line);
+  },
+);
+
+/** A while in which nothing is asked, longer than attr_timeout. */
+async function idle(ms: number): Promise<void> {
+  const start = performance.now();
+  await waitUntil('the time', () => performance.now() - start > ms, ms + 5000);
+}
+
+async function requestsOf({ peer, dir }: Scene, work: string): Promise<readonly string[]> {
+  const before = (await peer.requests())!.length;
+  assert.ok(before > 0);
+  await bash(work, [dir]);
+  return (await peer.requests())!.slice(before);
+}
+
+scenario('what was told once is not asked again', options(), async (scene) => {
+  await feedIsOpen(scene);
+  const look = 'cd "$1/sub" && ls -l . deep && stat . deep file-1 && ! stat absent';
+  await bash(look, [scene.dir]);
+  // What was asked by another way than it is covered by (a folder by its parent) is asked once more.
+  await idle(1500);
+  await bash(look, [scene.dir]);
+  for (let round = 0; round < 2; round++) {
+    await idle(2500);
+    assert.deepEqual(await requestsOf(scene, look), []);
+  }
+  writeFileSync(`${scene.peer.dir}/sub/absent`, 'here');
+  await waitUntil('the change', async () => {
+    return (await bash('cat "$1/sub/absent" || true', [scene.dir])).stdout === 'here';
+  });
+});
+
+scenario('own changes are confirmed by the feed, and not asked for', options(), async (scene) => {
+  await feedIsOpen(scene);
+  await bash('ls -l "$1/sub"', [scene.dir]);
+  const make = `
+    cd "$1/sub"
+    echo one > own && echo two >> own && mv own moved && rm file-1 && chmod 600 file-2
+    touch -d '2001-02-03 04:05:06.789 UTC' file-3`;
+  await bash(make, [scene.dir]);
+  await idle(1500);
+  const look = `
+    cd "$1/sub"
+    test "$(stat -c %s moved)" = 8 && test ! -e own && test ! -e file-1
+    test "$(stat -c %a file-2)" = 600 && test "$(stat -c %Y file-3)" = 981173106`;
+  const made = await requestsOf(scene, look);
+  // The times of folders are asked for: other things than what was told back change them.
+  const members = made.filter((request) => !/^PROPFIND \/(sub)?$/.test(request));
+  assert.deepEqual(members, []);
+});
+
+scenario(
+  'without the feed attr_timeout holds, and nothing stale is left',
+  options(),
+  async (scene) => {
+    const { peer, dir, mount } = scene;
+    await feedIsOpen(scene);
+    const sizes = async (): Promise<string> =>
+      (await bash('stat -c %s "$1"/sub/file-* | sort | uniq -c', [dir])).stdout.trim();
+    await bash('ls -l "$1/sub"', [dir]);
+    await peer.kill();
+    await waitUntil('the end of the feed', () => mount.log().includes(ENDED));
+    for (let i = 0; i < 20; i++) writeFileSync(`${peer.dir}/sub/file-${i}`, 'changed while away');
+    rmSync(`${peer.dir}/sub/deep`, { recursive: true });
+    await peer.restart();
+    const start = performance.now();
+    await waitUntil('the new sizes', async () => (await sizes()) === '20 18');
+    scene.t.diagnostic(`after ${Math.round(performance.now() - start)} ms`);
+    await waitUntil('the removal', async () => {
+      return (await bash('test -e "$1/sub/deep" || echo gone', [dir])).stdout === 'gone\n';
+    });
+    await waitUntil('the feed again', async () => {
+      await bash('stat "$1/sub"', [dir]);
+      return mount.log().split(OPEN).length === 3;
+    });
+    await idle(1500);
+    await bash('ls -l "$1/sub"', [dir]);
+    await idle(1500);
+    assert.deepEqual(await requestsOf(scene, 'ls -l "$1/sub"'), []);
+    assert.equal(statSync(`${peer.dir}/sub/file-1`).size, 18);
+  },
+);
+
+scenario('with -o strict there is no feed', options('strict'), async ({ dir, mount }) => {
+  await bash('ls -l "$1" "$1/sub"', [dir]);
+  assert.ok(!mount.log().includes(OPEN));
+});
