@@ -1,22 +1,19 @@
 /**
- * Dead properties as extended attributes of the file: `user.dav.{namespace}name`, percent-encoded; the value is the content of the
- * property element as XML, after its attributes (xml:lang) if it has any.
+ * Dead properties: extended attributes of the file, `user.dav.{namespace}name`, percent-encoded; what they can't take is kept beside the
+ * file (property-store.ts). Either way the value is the content of the property element as XML, after its attributes (xml:lang) if it
+ * has any.
  */
 import type { PropertyName } from '../webdav/types.js';
-import { errnoCode, ShareError } from './errors.js';
+import { errnoCode } from './errors.js';
 import type { FsPath } from './fs-path.js';
 import type { AttributeCalls } from './options.js';
+import { readStored, writeStored } from './property-store.js';
 import { formatAttributes, formatContent, escapeXml } from './xml-text.js';
 import type { XmlElement } from './xml-reader.js';
 
 const PREFIX = 'user.dav.';
 /** Of Linux: XATTR_NAME_MAX. */
 const MAX_NAME_BYTES = 255;
-
-export interface DeadProperty extends PropertyName {
-  /** The whole element as XML. */
-  readonly xml: string;
-}
 
 export class DeadProperties {
   readonly #calls: AttributeCalls | undefined;
@@ -25,65 +22,99 @@ export class DeadProperties {
     this.#calls = calls;
   }
 
-  get available(): boolean {
-    return this.#calls !== undefined;
-  }
-
   /** The property element, or undefined when there is no such property. */
   get(path: FsPath, property: PropertyName): string | undefined {
-    const name = attributeName(property);
-    if (!this.#calls || name === undefined) return undefined;
-    const value = this.raw(path, name);
-    return value && formatStored(property, value);
-  }
-
-  /** For `set` to undo: what is stored under the name now. */
-  raw(path: FsPath, name: string): Buffer | undefined {
-    try {
-      return this.#calls?.getxattr(path, name);
-    } catch (error) {
-      if (isUnsupported(error) || errnoCode(error) === 'ENOENT') return undefined;
-      throw error;
-    }
+    const value = this.#attribute(path, property) ?? readStored(path).get(keyOf(property));
+    return value === undefined ? undefined : formatStored(property, value);
   }
 
   list(path: FsPath): PropertyName[] {
-    return this.#names(path).flatMap((name) => propertyOf(name) ?? []);
+    return [...this.#all(path).values()].map(({ property }) => property);
+  }
+
+  /** The elements of all of them. */
+  elements(path: FsPath): string {
+    let elements = '';
+    for (const { property, value } of this.#all(path).values()) {
+      elements += formatStored(property, value);
+    }
+    return elements;
   }
 
   /** Sets or (undefined) removes. Gives the function that takes it back. */
   set(path: FsPath, property: PropertyName, element: XmlElement | undefined): () => void {
-    const calls = this.#calls;
-    const name = attributeName(property);
-    if (!calls) throw new ShareError(403, 'no dead properties here');
-    if (name === undefined) throw new ShareError(507, 'the name of the property is too long');
-    const before = this.raw(path, name);
-    if (element) this.#store(path, name, formatForStore(element));
-    else if (before) calls.removexattr(path, name);
-    return () => {
-      if (before) calls.setxattr(path, name, before);
-      else if (element) calls.removexattr(path, name);
-    };
+    const before = this.#attribute(path, property) ?? readStored(path).get(keyOf(property));
+    this.#put(path, property, element && formatForStore(element));
+    return () => this.#put(path, property, before);
   }
 
-  /** All of them, to a file that takes the place of another or is its copy. Best effort: the content is what counts. */
+  /** All of them, to a file that is a copy of another. */
   copy(from: FsPath, to: FsPath): void {
+    for (const { property, value } of this.#all(from).values()) this.#put(to, property, value);
+  }
+
+  /** To a file that will have the name of another, and then what is beside it, too. */
+  inherit(from: FsPath, to: FsPath): void {
     for (const name of this.#names(from)) {
-      const value = this.raw(from, name);
-      try {
-        if (value) this.#calls?.setxattr(to, name, value);
-      } catch (error) {
-        if (isUnsupported(error)) return;
-        throw error;
-      }
+      const [property, value] = [attributeProperty(name), this.#raw(from, name)];
+      if (!property || value === undefined || this.#tryAttribute(to, name, value)) continue;
+      writeStored(from, new Map([...readStored(from), [keyOf(property), value]]));
     }
   }
 
-  #store(path: FsPath, name: string, value: Buffer): void {
+  #all(path: FsPath): Map<string, { property: PropertyName; value: string }> {
+    const all = new Map<string, { property: PropertyName; value: string }>();
+    for (const [key, value] of readStored(path)) {
+      const property = propertyOf(key);
+      if (property) all.set(key, { property, value });
+    }
+    for (const name of this.#names(path)) {
+      const property = attributeProperty(name);
+      const value = property && this.#raw(path, name);
+      if (property && value !== undefined) all.set(keyOf(property), { property, value });
+    }
+    return all;
+  }
+
+  /** Undefined removes it. In one of the two places alone. */
+  #put(path: FsPath, property: PropertyName, value: string | undefined): void {
+    const name = attributeName(property);
+    const isAttribute =
+      value !== undefined && name !== undefined && this.#tryAttribute(path, name, value);
+    const stored = readStored(path);
+    const key = keyOf(property);
+    if (!isAttribute && value !== undefined) {
+      writeStored(path, new Map([...stored, [key, value]]));
+    } else if (stored.has(key)) {
+      writeStored(path, new Map([...stored].filter(([other]) => other !== key)));
+    }
+    if (!isAttribute && this.#attribute(path, property) !== undefined) {
+      this.#calls?.removexattr(path, name!);
+    }
+  }
+
+  /** False: attributes can't take it. */
+  #tryAttribute(path: FsPath, name: string, value: string): boolean {
+    if (!this.#calls) return false;
     try {
-      this.#calls?.setxattr(path, name, value);
+      this.#calls.setxattr(path, name, Buffer.from(value));
+      return true;
     } catch (error) {
-      if (isUnsupported(error)) throw new ShareError(403, 'no extended attributes here');
+      if (isUnsupported(error) || isTooLarge(error)) return false;
+      throw error;
+    }
+  }
+
+  #attribute(path: FsPath, property: PropertyName): string | undefined {
+    const name = attributeName(property);
+    return name === undefined ? undefined : this.#raw(path, name);
+  }
+
+  #raw(path: FsPath, name: string): string | undefined {
+    try {
+      return this.#calls?.getxattr(path, name)?.toString('utf8');
+    } catch (error) {
+      if (isUnsupported(error) || errnoCode(error) === 'ENOENT') return undefined;
       throw error;
     }
   }
@@ -104,28 +135,41 @@ function isUnsupported(error: unknown): boolean {
   return ['ENOTSUP', 'EOPNOTSUPP', 'EPERM', 'EACCES', 'ENOSYS'].includes(errnoCode(error) ?? '');
 }
 
+/** For the one value, or together with the others of the file: file systems say it in different words. */
+function isTooLarge(error: unknown): boolean {
+  return ['E2BIG', 'ERANGE', 'ENOSPC', 'EDQUOT', 'EINVAL'].includes(errnoCode(error) ?? '');
+}
+
+function keyOf({ ns, name }: PropertyName): string {
+  return `{${ns}}${name}`;
+}
+
+function propertyOf(key: string): PropertyName | undefined {
+  const match = /^\{([^}]*)\}(.+)$/s.exec(key);
+  return match ? { ns: match[1]!, name: match[2]! } : undefined;
+}
+
 /** Undefined: no room for it. */
-function attributeName({ ns, name }: PropertyName): string | undefined {
-  const full = `${PREFIX}${encodeURIComponent(`{${ns}}${name}`)}`;
+function attributeName(property: PropertyName): string | undefined {
+  const full = `${PREFIX}${encodeURIComponent(keyOf(property))}`;
   return full.length <= MAX_NAME_BYTES ? full : undefined;
 }
 
-function propertyOf(attribute: string): PropertyName | undefined {
+function attributeProperty(attribute: string): PropertyName | undefined {
   try {
-    const match = /^\{([^}]*)\}(.+)$/s.exec(decodeURIComponent(attribute.slice(PREFIX.length)));
-    return match ? { ns: match[1]!, name: match[2]! } : undefined;
+    return propertyOf(decodeURIComponent(attribute.slice(PREFIX.length)));
   } catch {
     return undefined;
   }
 }
 
 /** `attributes>content`: what stands between the tag's name and the end tag. */
-function formatForStore(element: XmlElement): Buffer {
-  return Buffer.from(`${formatAttributes(element)}>${formatContent(element)}`);
+function formatForStore(element: XmlElement): string {
+  return `${formatAttributes(element)}>${formatContent(element)}`;
 }
 
-function formatStored({ ns, name }: PropertyName, value: Buffer): string {
+function formatStored({ ns, name }: PropertyName, value: string): string {
   const tag = ns === '' ? name : `x:${name}`;
   const declared = ns === '' ? ' xmlns=""' : ` xmlns:x="${escapeXml(ns)}"`;
-  return `<${tag}${declared}${value.toString('utf8')}</${tag}>`;
+  return `<${tag}${declared}${value}</${tag}>`;
 }

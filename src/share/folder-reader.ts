@@ -1,5 +1,5 @@
 import fs, { type BigIntStats } from 'node:fs';
-import { at, fromLatin1Name, ofFd, PIN_FOLDER, type FsPath } from './fs-path.js';
+import { at, fromLatin1Name, ofFd, PIN_FOLDER, STORE_NAME, type FsPath } from './fs-path.js';
 
 export interface FolderEntry {
   readonly name: string;
@@ -12,7 +12,7 @@ export interface FolderEntry {
 const BATCH = 512;
 
 /**
- * The names of an open folder, one after another, in the folder's own order. Holds the folder by descriptor: what is swapped in
+ * The names of an open folder, one after another, in the folder's own order, without the share's own one. Holds the folder by descriptor: what is swapped in
  * for it meanwhile isn't seen.
  */
 export class FolderReader {
@@ -33,7 +33,8 @@ export class FolderReader {
   }
 
   next(): FolderEntry | undefined {
-    const entry = this.#dir.readSync();
+    let entry = this.#dir.readSync();
+    if (entry?.name === STORE_NAME) entry = this.#dir.readSync();
     if (!entry) return undefined;
     const name = fromLatin1Name(entry.name);
     return { name, path: at(this.fd, name), isFolder: entry.isDirectory() };

@@ -37,6 +37,9 @@ export function partsOf(path: FsPath): { fd: number; name: string } | undefined 
   return { fd: Number(fd), name: name === '.' ? '' : name };
 }
 
+/** The hidden folder of properties (property-store.ts): neither listed, nor found, nor made by clients. */
+export const STORE_NAME = '.davport-properties';
+
 /** A name as `readdir` gives it with the encoding latin1: one character per byte, which costs no Buffer per name. */
 export function fromLatin1Name(name: string): string {
   return /[\x80-\xff]/.test(name) ? decodeName(Buffer.from(name, 'latin1')) : name;

@@ -6,6 +6,7 @@ import { preconditionFailed } from './conditional.js';
 import { errnoCode } from './errors.js';
 import type { FsPath } from './fs-path.js';
 import type { Kind, Place } from './place.js';
+import { moveStored } from './property-store.js';
 import { TreeRemoval } from './tree.js';
 
 const rename = promisify(fs.rename);
@@ -27,15 +28,20 @@ export async function install(installation: Installation): Promise<void> {
   if (to.kind === 'missing') {
     if (overwrite) fs.renameSync(from, to.path);
     else renameExclusively(from, kind, to.path);
+    moveStored(from, to.path);
     return;
   }
   if (kind !== 'collection' && to.kind !== 'collection') {
     if (isSameFile(from, to)) {
       // rename(2) does nothing with two names of one file.
       fs.unlinkSync(from);
+      moveStored(from, to.path);
       return;
     }
-    await context.nameLocks.hold(to, () => rename(from, to.path));
+    await context.nameLocks.hold(to, async () => {
+      await rename(from, to.path);
+      moveStored(from, to.path);
+    });
     return;
   }
   await replaceTree(context, from, to);
@@ -90,6 +96,7 @@ async function replaceTree(context: Context, from: FsPath, to: Place): Promise<v
       fs.renameSync(trash, to.path);
       throw error;
     }
+    moveStored(from, to.path);
     const removal = new TreeRemoval(context);
     await removal.remove(trash);
     for (const { names, status } of removal.failures) {

@@ -3,6 +3,7 @@ import type { Context } from './context.js';
 import { ShareError } from './errors.js';
 import { setTimes, type SettableTimes } from './metadata.js';
 import type { Place } from './place.js';
+import { forgetStored } from './property-store.js';
 
 /** PATH_MAX without its NUL: the longest target of a link. */
 const MAX_TARGET_BYTES = 4095;
@@ -31,6 +32,7 @@ export function convertToLink(context: Context, place: Place, times: SettableTim
   } finally {
     context.tempNames.release(name);
   }
+  forgetStored(place.path);
   // It is the last action of a request: there is nothing after it that could fail.
   return () => undefined;
 }

@@ -25,10 +25,13 @@ interface Branch {
   readonly ids: readonly string[];
 }
 
+/** Levels of folders below the collection. Each folder is found anew from the root, so deep ones are dear. Ours. */
+const MAX_LEVELS = 200;
+
 /** Called for each member; a promise when the client must catch up first. */
 type Tell = (response: string) => Promise<void> | undefined;
 
-/** Ends a walk that has met more members than it may. */
+/** Ends a walk that has met more members, or levels, than it may. */
 class TooManyMembers extends Error {}
 
 export class Listing {
@@ -121,6 +124,7 @@ export class Listing {
       return tell(response);
     };
     for (let branch = waiting.pop(); branch; branch = waiting.pop()) {
+      if (branch.ids.length > MAX_LEVELS) throw new TooManyMembers();
       const below: Branch[] = [];
       await this.#branch(branch, counted, below);
       waiting.push(...below.reverse());

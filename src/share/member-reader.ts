@@ -2,17 +2,18 @@ import fs from 'node:fs';
 import { errnoCode } from './errors.js';
 import type { FileState } from './file-state.js';
 import { FolderReader } from './folder-reader.js';
-import { at, fromLatin1Name, type FsPath } from './fs-path.js';
+import { at, fromLatin1Name, STORE_NAME, type FsPath } from './fs-path.js';
 import { MEMBER_FIELDS, MemberState } from './member-state.js';
 import type { AttributeCalls } from './options.js';
+import { hasStore } from './property-store.js';
 
 export interface Member {
   readonly name: string;
   readonly path: FsPath;
   /** Undefined: it may be listed, but not looked at. */
   readonly state: FileState | undefined;
-  /** False: it has no extended attributes for sure. */
-  readonly mayHaveAttributes: boolean;
+  /** False: it has no dead properties for sure. */
+  readonly mayHaveProperties: boolean;
 }
 
 /** As much as one read of the folder can give, and some; see members.c. */
@@ -50,7 +51,7 @@ class SingleReader implements MemberReader {
     for (let entry = this.#folder.next(); entry; entry = this.#folder.next()) {
       const { name, path } = entry;
       const state = lookAt(path);
-      if (state !== 'gone') return { name, path, state, mayHaveAttributes: true };
+      if (state !== 'gone') return { name, path, state, mayHaveProperties: true };
     }
     return undefined;
   }
@@ -68,6 +69,8 @@ function hasBatches(calls: Partial<BatchCalls> | undefined): calls is BatchCalls
 
 class BatchReader implements MemberReader {
   readonly #fd: number;
+  /** Properties of members are kept beside them. */
+  readonly #hasStore: boolean;
   readonly #calls: BatchCalls;
   readonly #withAttributes: boolean;
   readonly #bytes = Buffer.allocUnsafe(NAMES_BYTES);
@@ -81,6 +84,7 @@ class BatchReader implements MemberReader {
 
   constructor(path: FsPath, calls: BatchCalls, withAttributes: boolean) {
     this.#fd = fs.openSync(path, OPEN_FOLDER);
+    this.#hasStore = hasStore(this.#fd);
     this.#calls = calls;
     this.#withAttributes = withAttributes;
   }
@@ -89,13 +93,14 @@ class BatchReader implements MemberReader {
     for (;;) {
       if (this.#row === this.#names.length && !this.#fill()) return undefined;
       const row = this.#row++;
+      if (this.#names[row] === STORE_NAME) continue;
       const name = fromLatin1Name(this.#names[row]!);
       const state = new MemberState(this.#table, row);
-      if (!state.isUnknown) return new KnownMember(this.#fd, name, state);
+      if (!state.isUnknown) return new KnownMember(this.#fd, name, state, this.#hasStore);
       const path = at(this.#fd, name);
       // Perhaps only this way of asking is barred (a sandbox); if it is the file itself, that is seen again.
       const other = lookAt(path);
-      if (other !== 'gone') return { name, path, state: other, mayHaveAttributes: true };
+      if (other !== 'gone') return { name, path, state: other, mayHaveProperties: true };
     }
   }
 
@@ -132,9 +137,11 @@ class KnownMember implements Member {
   readonly name: string;
   readonly state: MemberState;
   readonly #fd: number;
+  readonly #hasStore: boolean;
 
-  constructor(fd: number, name: string, state: MemberState) {
+  constructor(fd: number, name: string, state: MemberState, hasStore: boolean) {
     this.#fd = fd;
+    this.#hasStore = hasStore;
     this.name = name;
     this.state = state;
   }
@@ -144,8 +151,9 @@ class KnownMember implements Member {
     return at(this.#fd, this.name);
   }
 
-  get mayHaveAttributes(): boolean {
-    return this.state.mayHaveAttributes;
+  get mayHaveProperties(): boolean {
+    // A folder keeps its own in itself.
+    return this.state.mayHaveAttributes || this.#hasStore || this.state.isDirectory();
   }
 }
 

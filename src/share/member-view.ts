@@ -96,6 +96,6 @@ class MemberSubject implements Subject {
   }
 
   get hasDeadProperties(): boolean {
-    return this.#member.mayHaveAttributes;
+    return this.#member.mayHaveProperties;
   }
 }

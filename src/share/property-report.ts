@@ -73,7 +73,7 @@ function column(
     };
   }
   // No file has dead properties in DAV:, so the many names there that we don't know cost no system call.
-  if (property.ns === DAV_NS || !dead.available) return { empty, element: () => undefined };
+  if (property.ns === DAV_NS) return { empty, element: () => undefined };
   return {
     empty,
     element: ({ path, hasDeadProperties }) =>
@@ -108,8 +108,8 @@ function reportAll(
   const columns = standard.map((property) => column(property, dead, discovery));
   return (href, subject) => {
     const live = columns.map(({ element }) => element(subject) ?? '').join('');
-    const others = deadNames(subject, dead).map((name) => dead.get(subject.path, name) ?? '');
-    return formatResponse(href, formatPropstat(200, live + others.join('')));
+    const others = subject.hasDeadProperties === false ? '' : dead.elements(subject.path);
+    return formatResponse(href, formatPropstat(200, live + others));
   };
 }
 

@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import { DavportError } from '../errors.js';
 import { decodeName } from '../names.js';
 import { ShareError, errnoCode } from './errors.js';
-import { at, PIN_FOLDER } from './fs-path.js';
+import { at, PIN_FOLDER, STORE_NAME } from './fs-path.js';
 import { Place } from './place.js';
 
 /**
@@ -107,6 +107,8 @@ class Walk {
       const name = rest[index]!;
       if (name === '..') {
         this.#up();
+      } else if (name === STORE_NAME) {
+        throw new ShareError(403, 'a name that the share keeps for itself');
       } else if (name !== '.' && name !== '') {
         const last = index === rest.length - 1;
         const target = last ? this.#last(name) : this.#enter(name);

@@ -10,6 +10,7 @@ import { errnoCode } from './errors.js';
 import type { FsPath } from './fs-path.js';
 import { setTimes, settableMode, type StoredMetadata } from './metadata.js';
 import type { Place } from './place.js';
+import { forgetStored } from './property-store.js';
 
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 const fsync = promisify(fs.fsync);
@@ -53,7 +54,7 @@ export class TempFile {
     if ((stat.mode & 0o777n) !== BigInt(own.mode & 0o777)) {
       fs.fchmodSync(this.fd, Number(stat.mode & 0o777n));
     }
-    this.#context.deadProperties.copy(place.path, this.path);
+    this.#context.deadProperties.inherit(place.path, this.path);
   }
 
   #takeOwner({ stat }: Place): void {
@@ -82,6 +83,7 @@ export class TempFile {
    * there, else ShareError 412.
    */
   async commit(place: Place, exclusively: boolean): Promise<void> {
+    const isNew = place.kind === 'missing';
     if (exclusively) {
       this.#link(place);
     } else if (place.kind === 'missing') {
@@ -91,6 +93,7 @@ export class TempFile {
       await this.#context.nameLocks.hold(place, () => rename(this.path, place.path));
       this.#present = false;
     }
+    if (isNew) forgetStored(place.path);
     this.discard();
   }
 

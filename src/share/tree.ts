@@ -4,8 +4,9 @@ import { promisify } from 'node:util';
 import type { Context } from './context.js';
 import { errnoCode, ShareError, statusOf } from './errors.js';
 import { FolderReader } from './folder-reader.js';
-import { at, ofFd, PIN, type FsPath } from './fs-path.js';
+import { at, ofFd, PIN, PIN_FOLDER, STORE_NAME, type FsPath } from './fs-path.js';
 import { kindOf, openRegularFile } from './place.js';
+import { forgetStored } from './property-store.js';
 import { Slices } from './slices.js';
 
 /** A member that could not be done; the others were. */
@@ -33,6 +34,7 @@ const LONG_FILE_BYTES = 16 * 1024 * 1024;
 export async function removeFile(path: FsPath, stat: BigIntStats): Promise<void> {
   if (stat.size < LONG_FILE_BYTES) fs.unlinkSync(path);
   else await unlink(path);
+  forgetStored(path);
 }
 
 export class TreeRemoval {
@@ -53,12 +55,23 @@ export class TreeRemoval {
         await this.#empty(path, names);
         // A folder that keeps a member can't go; only the member is reported (RFC 4918 section 9.6.1).
         if (this.failures.length > failed) return;
+        // Only now: a member that stays keeps its properties.
+        await this.#removeStore(path);
         if (this.#removeFolder(path, pass < MAX_PASSES)) return;
       }
     } catch (error) {
       if (errnoCode(error) === 'ENOENT') return;
       this.#context.closing.throwIfAborted();
       this.failures.push({ names, status: statusOf(error) });
+    }
+  }
+
+  async #removeStore(path: FsPath): Promise<void> {
+    const fd = fs.openSync(path, PIN_FOLDER);
+    try {
+      await this.remove(at(fd, STORE_NAME));
+    } finally {
+      fs.closeSync(fd);
     }
   }
 
@@ -151,6 +164,7 @@ export class TreeCopy {
     } catch (error) {
       // Half a file is none.
       fs.rmSync(to, { force: true });
+      forgetStored(to);
       throw error;
     }
   }

@@ -7,7 +7,7 @@
 import fs from 'node:fs';
 import { isUploadName } from '../../webdav/hidden-names.js';
 import { errnoCode, ShareError } from '../errors.js';
-import type { FsPath } from '../fs-path.js';
+import { STORE_NAME, type FsPath } from '../fs-path.js';
 import type { Place } from '../place.js';
 import type { Root } from '../root.js';
 import { Feed, type WatchedFolder } from './feed.js';
@@ -171,7 +171,7 @@ export class ChangeFeeds implements InotifyListener {
       if (folderLeft) this.#leave(feed, member);
       if (names) this.#change(feed, path);
       // Uploads on the way are nobody's files yet.
-      if (!isUploadName(name)) this.#change(feed, member);
+      if (!isUploadName(name) && name !== STORE_NAME) this.#change(feed, member);
     }
   }
 

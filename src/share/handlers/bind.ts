@@ -11,6 +11,7 @@ import type { Exchange } from '../exchange.js';
 import { install } from '../install.js';
 import { locksRootedIn, requireCompatible, requireUnlocked } from '../locks/enforcement.js';
 import type { Place } from '../place.js';
+import { copyStored } from '../property-store.js';
 import { storedHeaders } from '../stored-answer.js';
 import { formatHref } from '../target-path.js';
 import { syncFile, syncFolder } from '../temp-file.js';
@@ -110,6 +111,7 @@ async function bind(
 function link(from: Place, path: Place['path']): boolean {
   try {
     fs.linkSync(from.path, path);
+    copyStored(from.path, path);
     return true;
   } catch (error) {
     switch (errnoCode(error)) {

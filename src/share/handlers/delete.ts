@@ -9,6 +9,7 @@ import { resourceStates } from '../resource-states.js';
 import { syncFolder } from '../temp-file.js';
 import { removeFile, TreeRemoval } from '../tree.js';
 import type { Place } from '../place.js';
+import { dropStore } from '../property-store.js';
 
 /** RFC 4918 section 9.6. A link is removed, never what it leads to. */
 export async function handleDelete(exchange: Exchange): Promise<void> {
@@ -59,6 +60,10 @@ function removeEmpty(place: Place): void {
     fs.rmdirSync(place.path);
   } catch (error) {
     if (errnoCode(error) !== 'ENOTEMPTY' && errnoCode(error) !== 'EEXIST') throw error;
+    if (dropStore(place.path)) {
+      fs.rmdirSync(place.path);
+      return;
+    }
     const condition = { ns: DAVPORT_NS, name: 'collection-is-empty' };
     throw new ShareError(409, 'the collection has members', { condition, cause: error });
   }

@@ -13,6 +13,7 @@ import {
   type PropertyAction,
   type PropertyInstruction,
 } from '../property-update.js';
+import { syncStored } from '../property-store.js';
 import { resourceStates } from '../resource-states.js';
 import { storedHeaders } from '../stored-answer.js';
 import { syncFile, syncFolder } from '../temp-file.js';
@@ -38,7 +39,8 @@ export async function handleProppatch(exchange: Exchange): Promise<void> {
     requireUnlocked(exchange, place, 'state');
     const outcome = applyAll(exchange, place, instructions);
     const preferences = { ...parsePreferences(exchange), noRoot: false };
-    if (exchange.durable) await Promise.all([syncFile(place), syncFolder(place)]);
+    if (exchange.durable)
+      await Promise.all([syncFile(place), syncFolder(place), syncStored(place.path)]);
     await context.versions.settle(place);
     if (!outcome && preferences.minimal) {
       exchange.respond(200, { ...storedHeaders(place), ...preferenceApplied(preferences) });

@@ -39,7 +39,7 @@ export function contentReader(context: Context): ContentReader {
     const live = liveProperty(property);
     if (live) return (subject) => live.value(subject, discovery);
     // No file has dead properties in DAV:.
-    return property.ns === DAV_NS || !dead.available ? () => undefined : readDead(property, dead);
+    return property.ns === DAV_NS ? () => undefined : readDead(property, dead);
   };
 }
 
