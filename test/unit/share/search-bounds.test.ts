@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import type net from 'node:net';
 import { test } from 'node:test';
 import { waitUntil } from '../../support/wait-until.js';
-import { startShare } from './fixture.js';
+import { startShare, type TestShare } from './fixture.js';
 import { body, fill, find, found, NAME_LIKE } from './search-fixture.js';
 
 test('a query that is wrong, or asks for more than there is, is refused precisely', async () => {
@@ -100,21 +101,31 @@ test('what lies too deep ends the search there, and the result says so', async (
   assert.equal((await find(share, { where: NAME_LIKE('top%'), depth: '1' })).cut, false);
 });
 
-test('a long search is told while it goes on, and ends when nobody listens', async () => {
-  const share = await startShare();
-  // Sparse: each is read for a while, and takes no room.
-  for (let at = 0; at < 40; at++) {
+/** Sparse files: each is read for a while, and takes no room. */
+function fillSlowly(share: TestShare): void {
+  for (let at = 0; at < 100; at++) {
     fs.writeFileSync(share.at(`big-${at}`), '');
     fs.truncateSync(share.at(`big-${at}`), 256 * 1024 * 1024);
   }
+}
+
+/** A search that tells the root at once, and then nothing for long. */
+async function startLongSearch(
+  share: TestShare,
+): Promise<{ sofar: () => string; socket: net.Socket }> {
   const socket = await share.connect();
   const text = body({ where: '<or><is-collection/><contains>needle</contains></or>' });
-  socket.write(
-    `SEARCH / HTTP/1.1\r\nHost: x\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
-  );
+  const length = Buffer.byteLength(text);
+  socket.write(`SEARCH / HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n${text}`);
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const sofar = (): string => Buffer.concat(chunks).toString();
+  return { sofar: () => Buffer.concat(chunks).toString(), socket };
+}
+
+test('a long search is told while it goes on, and ends when nobody listens', async () => {
+  const share = await startShare();
+  fillSlowly(share);
+  const { sofar, socket } = await startLongSearch(share);
   await waitUntil('first result', () => sofar().includes('<D:href>/</D:href>'), 15_000);
   assert.ok(!sofar().includes('</D:multistatus>'));
   const other = await share.request('OPTIONS', '/');
@@ -122,6 +133,23 @@ test('a long search is told while it goes on, and ends when nobody listens', asy
   socket.destroy();
   await waitUntil('end of the search', () => share.share.stats.active === 0, 5000);
   assert.ok(openFiles().every((file) => !file.includes('/big-')));
+});
+
+test('a few search at a time; the others wait, and are told that they do', async () => {
+  const share = await startShare();
+  fillSlowly(share);
+  const searches = await Promise.all(
+    Array.from({ length: 4 }, async () => await startLongSearch(share)),
+  );
+  for (const { sofar } of searches)
+    await waitUntil('a result', () => sofar().includes('</D:href>'), 15_000);
+  const waiting = await startLongSearch(share);
+  await waitUntil('a sign of life', () => waiting.sofar().includes('<D:multistatus'), 15_000);
+  assert.ok(!waiting.sofar().includes('<D:response>'));
+  searches[0]!.socket.destroy();
+  await waitUntil('its turn', () => waiting.sofar().includes('<D:href>/</D:href>'), 15_000);
+  for (const { socket } of [...searches, waiting]) socket.destroy();
+  await waitUntil('end of all searches', () => share.share.stats.active === 0, 5000);
 });
 
 function openFiles(): string[] {
