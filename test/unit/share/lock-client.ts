@@ -87,6 +87,16 @@ export function toldLocks(answer: Answer): ToldLock[] {
   });
 }
 
+/** Of a multistatus: the tokens of each resource. */
+export function toldLocksByHref(answer: Answer): Map<string, string[]> {
+  return new Map(
+    find(parseXml(answer.body), 'response').map((response) => [
+      textOf(find(response, 'href')[0]!),
+      find(response, 'locktoken').map((token) => textOf(find(token, 'href')[0]!)),
+    ]),
+  );
+}
+
 /** Of a multistatus: status and condition by href. Of another answer with a condition: its hrefs. */
 export function conditionsOf(answer: Answer): Record<string, string> {
   const root = parseXml(answer.body);
