@@ -58,11 +58,17 @@ async function waitForTurn(exchange: Exchange, writer: MultistatusWriter): Promi
   const gone = new AbortController();
   const giveUp = (): void => gone.abort();
   res.once('close', giveUp);
-  const heartbeat = setInterval(() => void writer.flush().catch(giveUp), HEARTBEAT_MS);
+  let beat: Promise<void> | undefined;
+  const heartbeat = setInterval(() => {
+    // One at a time: the client may be slow to take it.
+    beat ??= writer.flush().then(() => void (beat = undefined), giveUp);
+  }, HEARTBEAT_MS);
+  const turn = turns.take(gone.signal);
   try {
-    const turn = turns.take(gone.signal);
     const end = await Promise.race([turn, aborted(gone.signal)]);
-    if (end) return end;
+    clearInterval(heartbeat);
+    await beat;
+    if (end && !gone.signal.aborted) return end;
     // It may have come in the same moment.
     void turn.then((late) => late());
     throw new ClientGoneError('the connection closed before the search');
