@@ -61,6 +61,15 @@ test('streams: a large file up and a part of it down', async () => {
   assert.ok((await buffer(part)).equals(content.subarray(1000, 1_500_001)));
 });
 
+test('a part of a file is changed in place', async () => {
+  await client.putFileContents('/part', '0123456789');
+  const { ino } = fs.statSync(local('part'));
+  await client.partialUpdateFileContents('/part', 2, 4, 'abc');
+  await client.partialUpdateFileContents('/part', 10, 12, 'end');
+  assert.equal(fs.readFileSync(local('part'), 'utf8'), '01abc56789end');
+  assert.equal(fs.statSync(local('part')).ino, ino);
+});
+
 test('folders: create, list, deep names, copy, move', async () => {
   await client.createDirectory('/a/b/c', { recursive: true });
   await client.putFileContents('/a/b/one', '1');
