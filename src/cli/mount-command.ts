@@ -10,7 +10,6 @@ import { columns } from './help.js';
 import { resolveMountpoint } from './mountinfo.js';
 import type { MountRequest } from './mount-request.js';
 import { absoluteOptionPaths } from './mount-request.js';
-import { serveMount } from './serve-mount.js';
 import { parentKind } from './supervision.js';
 
 export const mountCommand: CommandSpec = {
@@ -48,7 +47,10 @@ export const mountCommand: CommandSpec = {
 async function mount(args: ParsedArgs, io: CliIo): Promise<number> {
   const request = readRequest(args, io);
   const stays = args.has('foreground') || args.has('debug') || parentKind(io.env) !== undefined;
-  return stays ? await serveMount(request, io) : await mountInBackground(request, io);
+  if (!stays) return await mountInBackground(request, io);
+  // Half of the program: the other commands, a share above all, would carry it for nothing.
+  const { serveMount } = await import('./serve-mount.js');
+  return await serveMount(request, io);
 }
 
 /** Everything that can be wrong with what was asked for is found here, before anything is started. */
