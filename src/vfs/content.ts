@@ -61,6 +61,8 @@ export interface UploadTarget {
   readonly path: string;
   /** What must be there: that version, 'absent' (nothing), or 'any' (O_TRUNC on a file whose version was never seen is not a reason). */
   readonly expect: FileVersion | 'absent' | 'any';
+  /** With 'absent': somebody else's file with the same content is a conflict, too. */
+  readonly exclusive?: boolean;
   /** On disk there before it is confirmed, where the peer can promise that. */
   readonly durable?: boolean;
   /** To store with the content where the peer can (mode, times). */

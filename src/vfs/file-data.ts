@@ -27,6 +27,8 @@ export class FileData {
   pendingMtime: Timespec | undefined;
   pendingAtime: Timespec | undefined;
   pendingMode: number | undefined;
+  /** Made by O_EXCL: of all who make the name, even with the same content, one may succeed. */
+  exclusive = false;
   upload: Promise<void> | undefined;
   /** A conflict was told; the handles that wrote may only be closed. */
   lost: FsError | undefined;

@@ -148,6 +148,7 @@ export class Names {
     if ((await this.#core.lookups.statChild(parent, name, ctx.signal)) !== null)
       throw new FsError('EEXIST');
     const node = await this.#opening.newFile(parent, name, mode, ctx.signal);
+    node.data!.exclusive = true;
     try {
       await this.#uploads.upload(node, ctx.signal);
     } catch (error) {

@@ -131,6 +131,7 @@ export class Opening {
       return { ...answer, entry: this.#core.answers.entry(existing) };
     }
     const node = await this.newFile(parent, name, mode, ctx.signal);
+    node.data!.exclusive = (flags & O_EXCL) !== 0;
     const answer = this.#handles.add(node, node.data!, flags, undefined);
     return { ...answer, entry: this.#core.answers.entry(node) };
   }

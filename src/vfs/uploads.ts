@@ -216,9 +216,8 @@ export class Uploads {
     const snapshot = staging.snapshot();
     let result: UploadResult;
     try {
-      const { expect } = data;
-      const posix = posixOf(node, pending);
-      const target = { path, expect, posix, durable };
+      const { expect, exclusive } = data;
+      const target = { path, expect, exclusive, posix: posixOf(node, pending), durable };
       result = await this.#core.options.uploader.upload(target, snapshot, signal);
     } finally {
       snapshot.release();

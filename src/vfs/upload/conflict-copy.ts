@@ -30,12 +30,13 @@ async function keepCopy(
   store: (path: string) => Promise<boolean>,
 ): Promise<never> {
   const { path, expect } = job.target;
+  const appeared = expect === 'absent';
+  if (appeared && job.content.size === 0) throw new FsError('EEXIST', `${path} was there before`);
   const name = path.slice(path.lastIndexOf('/') + 1);
   const now = new Date();
   for (let count = 1; count <= MAX_COPIES; count += 1) {
     const copy = conflictName(name, now, count);
     if (!(await store(`${parentOf(path)}/${copy}`))) continue;
-    const appeared = expect === 'absent';
     const what = describe(conflict.current, appeared);
     job.log.warn(`${what} by someone else; what was written here is kept as a copy`, {
       path,

@@ -28,7 +28,7 @@ export async function uploadDirect(job: UploadJob): Promise<UploadResult> {
     if (!('failure' in outcome)) return outcome;
     const { failure } = outcome;
     const current = await statAfter(job, failure);
-    if (await holdsContent(job, path, current)) {
+    if (!isRivals(job, failure, current) && (await holdsContent(job, path, current))) {
       return { resource: await storePosix(job, path, current!), durable: false };
     }
     if (expect === 'any' && current?.kind === 'collection') throw new FsError('EISDIR');
@@ -70,6 +70,12 @@ async function putOnce(job: UploadJob, precondition: Precondition | undefined): 
   const stored = await statOrAbsent(job, path);
   if (stored?.size !== content.size) return { failure: sizeError(job, stored) };
   return { resource: await storePosix(job, path, stored), durable: false };
+}
+
+/** The name that was to be made exclusively was taken before: that answer is not of a request whose first answer was lost. */
+function isRivals(job: UploadJob, failure: unknown, current: Resource | undefined): boolean {
+  const refused = failure instanceof DavError && failure.status === 412;
+  return job.target.exclusive === true && refused && !isExpected(job, current);
 }
 
 /** The peer may be gone for good: then the first error is the one to tell. */

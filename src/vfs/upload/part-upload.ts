@@ -132,7 +132,8 @@ async function replaceTarget(job: UploadJob, part: Part): Promise<Replaced> {
     if (stored && current && sameVersion(current, part.resource))
       return { resource: stored, moved: true };
     if (!isExpected(job, current)) {
-      if (await holdsContent(job, path, current)) return { resource: current!, moved: false };
+      const same = job.target.exclusive !== true && (await holdsContent(job, path, current));
+      if (same) return { resource: current!, moved: false };
       throw new Conflict(current);
     }
     stored ??= await storePosix(withMode(job, current), part.path, part.resource);
