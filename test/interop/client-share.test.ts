@@ -108,6 +108,21 @@ test('conditions hold', async () => {
   });
 });
 
+test('a lock keeps others out, and the folder of what is locked in its place', async () => {
+  await withShare(async (client) => {
+    await client.mkcol('/d');
+    const { token, created } = await client.lock('/d/new', { timeoutSec: 5 });
+    assert.equal(created, true);
+    await assert.rejects(client.lock('/d/new'), withStatus(423));
+    await assert.rejects(client.put('/d/new', Buffer.from('y')), withStatus(423));
+    await assert.rejects(client.remove('/d'), withStatus(423));
+    await assert.rejects(client.move('/d', '/e', { overwrite: false }), withStatus(423));
+    await client.unlock('/d/new', token);
+    await client.put('/d/new', Buffer.from('y'));
+    await client.remove('/d');
+  });
+});
+
 test('links are told as links, a file becomes one, special files are no files', async () => {
   await withShare(async (client, dir) => {
     writeFileSync(`${dir}/file`, 'x');

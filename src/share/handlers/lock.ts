@@ -37,10 +37,9 @@ const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
 /** RFC 4918 section 9.10: a new lock, or without a body the timeout of an old one anew. */
 export async function handleLock(exchange: Exchange): Promise<void> {
-  const deep = parseLockDepth(exchange.header('depth'));
   const body = await exchange.smallBody();
   if (body.length === 0) refresh(exchange);
-  else await create(exchange, parseLockInfo(body), deep);
+  else await create(exchange, parseLockInfo(body), parseLockDepth(exchange.header('depth')));
 }
 
 async function create(exchange: Exchange, info: LockInfo, deep: boolean): Promise<void> {

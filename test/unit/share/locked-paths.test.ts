@@ -158,3 +158,10 @@ test('renames and locks at once: who has the token alone moves, and a lock grant
     assert.equal((await unlock(t, target, token)).status, 204);
   }
 });
+
+test('one of many locks of the same moment is given', async () => {
+  const t = await startShare();
+  const answers = await Promise.all(Array.from({ length: 20 }, () => lock(t, '/f')));
+  const statuses = answers.map(({ status }) => status).sort();
+  assert.deepEqual(statuses, [201, ...Array.from({ length: 19 }, () => 423)]);
+});
