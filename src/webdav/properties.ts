@@ -35,7 +35,7 @@ export function statProperties(profile: ServerProfile): readonly PropertyName[] 
     return [...BASE, dav('displayname'), dav('executable'), POSIX];
   }
   const names = [...BASE, dav('creationdate')];
-  if (profile.setsExecutable && !profile.livePosix) names.push(EXECUTABLE);
+  if (profile.setsExecutable) names.push(EXECUTABLE);
   if (profile.deadProperties || profile.livePosix) names.push(POSIX);
   return names;
 }

@@ -76,7 +76,8 @@ export const PROMISES: Readonly<Record<ServerName, Promises>> = {
     moveNoReplace: true,
     putReturnsResource: true,
     deadProperties: true,
-    setsExecutable: true,
+    // The mode says it, to the bit.
+    setsExecutable: false,
     livePosix: true,
   },
 };
