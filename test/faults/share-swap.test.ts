@@ -110,6 +110,8 @@ async function client(
     );
     const said = `${method} ${target} ${JSON.stringify(headers)}: ${answer.status} ${answer.text}`;
     assert.doesNotMatch(answer.text, /SECRET|only-outside/, said);
+    // It looks for what only files outside have in them.
+    if (method === 'SEARCH') assert.doesNotMatch(answer.text, /<D:response>/, said);
     // 508 is for loops; a copy or a move of a link into what it leads to may make one.
     assert.ok(answer.status < 500 || answer.status === 508, said);
     const kind = `${method} ${answer.status < 300 ? 'done' : 'refused'}`;
