@@ -65,7 +65,10 @@ interface Way {
 const WAYS: Readonly<Record<string, Way>> = {
   'cp -a': { atime: true, copy: 'cp -a "$1" "$2"' },
   'rsync -aH': { atime: false, copy: 'rsync -aH "$1/" "$2/"' },
-  tar: { atime: false, copy: 'mkdir "$2"; tar -C "$1" --format=posix -cf - . | tar -C "$2" -xpf -' },
+  tar: {
+    atime: false,
+    copy: 'mkdir "$2"; tar -C "$1" --format=posix -cf - . | tar -C "$2" -xpf -',
+  },
 };
 
 for (const [name, { atime, copy }] of Object.entries(WAYS)) {
