@@ -79,6 +79,12 @@ const PACKAGES = [
   ['gvfs-fuse', file('/usr/libexec/gvfsd-fuse'), ['test'], 'a foreign WebDAV client'],
   ['dbus-daemon', inPath('dbus-run-session'), ['test'], 'the bus that gvfs needs'],
   ['spice-webdavd', inPath('spice-webdavd'), ['test'], "the SPICE guest's daemon"],
+  [
+    'chromium-headless-shell',
+    () => inPath('chromium-headless-shell')() || inPath('chromium')(),
+    ['test'],
+    'shows the listing of the share',
+  ],
   ['chezdav', inPath('chezdav'), ['test'], 'the server of SPICE clients (phodav)'],
   ['apache2', inPath('apache2'), ['test'], 'a foreign WebDAV server'],
   ['apache2-utils', inPath('htdigest'), ['test'], 'credentials for Apache'],

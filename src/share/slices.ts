@@ -20,10 +20,11 @@ export class Slices {
   pause(): Promise<void> | undefined {
     if (++this.#count % this.#every !== 0) return undefined;
     if (performance.now() - this.#began < SLICE_MS) return undefined;
-    return this.#next();
+    return this.next();
   }
 
-  async #next(): Promise<void> {
+  /** Lets others run now. */
+  async next(): Promise<void> {
     await nextTurn();
     this.#began = performance.now();
   }

@@ -2,8 +2,7 @@ import fs from 'node:fs';
 import { ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { FileAnswer } from '../file-answer.js';
-import { formatHtmlListing } from '../html-listing.js';
-import { respondCoded } from '../response-body.js';
+import { answerListing } from '../listing-page/listing-page.js';
 import type { Place } from '../place.js';
 
 /** GET and HEAD (RFC 9110 sections 9.3.1, 9.3.2). */
@@ -14,9 +13,7 @@ export async function handleGet(exchange: Exchange): Promise<void> {
     place.existing();
     if (context.tempNames.isActive(place.name)) throw new ShareError(404, 'not there yet');
     if (place.kind === 'collection') {
-      const html = await formatHtmlListing(exchange, place);
-      const headers = { 'Content-Type': 'text/html; charset=utf-8', Vary: 'Accept-Encoding' };
-      await respondCoded(exchange, 200, headers, Buffer.from(html));
+      await answerListing(exchange, place);
       return;
     }
     await answerFile(exchange, place);
