@@ -249,6 +249,11 @@ test('an answer that a line has overtaken is not kept', async () => {
     hold = false;
     release();
     assert.equal((await late).attributes.size, 5);
+    // A further question: lines that no answer on its way can be older than are forgotten then.
+    fs.chmodSync(dir, 0o711);
+    await waitUntil('the folder', () => seen.some((line) => 'path' in line && line.path === ''));
+    const { attributes } = await mounted.getattr(ROOT, undefined, ctx);
+    assert.equal(attributes.mode & 0o777, 0o711);
     assert.equal((await look(mounted, ROOT, 'file')).attributes.size, 13);
   });
 });
