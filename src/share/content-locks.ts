@@ -4,8 +4,8 @@ type Identity = Pick<BigIntStats, 'dev' | 'ino'>;
 
 /** A read that takes several turns of the loop and must be of one version. */
 export interface Reading {
-  /** Since it began, a change in place has begun, too: what was read may be a mix. */
-  readonly spoiled: boolean;
+  /** The first byte that changes in place may have touched which began since the reading did; Infinity: there was none. */
+  readonly changedFrom: number;
   close(): void;
 }
 
@@ -18,7 +18,7 @@ export interface Reading {
 export class ContentLocks {
   readonly #changes = new Map<string, Promise<void>>();
   readonly #copies = new Map<string, Set<Promise<void>>>();
-  readonly #readings = new Map<string, Set<{ spoiled: boolean }>>();
+  readonly #readings = new Map<string, Set<{ changedFrom: number }>>();
 
   /** Undefined: nobody changes it in this turn of the loop. Otherwise look again when the promise resolves. */
   beingChanged(file: Identity): Promise<void> | undefined {
@@ -31,10 +31,12 @@ export class ContentLocks {
     return this.beingChanged(file) ?? copies?.values().next().value;
   }
 
-  /** REQUIRES: the file is not in use in this turn. */
-  async change(file: Identity, work: () => Promise<void>): Promise<void> {
+  /** `from`: first byte that may become another one. REQUIRES: the file is not in use in this turn. */
+  async change(file: Identity, from: number, work: () => Promise<void>): Promise<void> {
     const key = keyOf(file);
-    for (const reading of this.#readings.get(key) ?? []) reading.spoiled = true;
+    for (const reading of this.#readings.get(key) ?? []) {
+      reading.changedFrom = Math.min(reading.changedFrom, from);
+    }
     const [changed, release] = latch();
     this.#changes.set(key, changed);
     try {
@@ -64,12 +66,12 @@ export class ContentLocks {
   /** REQUIRES: nobody changes it in this turn. */
   read(file: Identity): Reading {
     const key = keyOf(file);
-    const state = { spoiled: false };
+    const state = { changedFrom: Infinity };
     const readings = this.#readings.get(key) ?? new Set();
     this.#readings.set(key, readings.add(state));
     return {
-      get spoiled() {
-        return state.spoiled;
+      get changedFrom() {
+        return state.changedFrom;
       },
       close: () => {
         readings.delete(state);

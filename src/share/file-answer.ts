@@ -95,8 +95,9 @@ export class FileAnswer {
       if (this.#exchange.res.destroyed) throw new ClientGoneError('gone while the file was read');
       this.#exchange.context.closing.throwIfAborted();
     });
-    this.#checkVersion();
-    if (this.#isUnchanged()) {
+    const unchanged = this.#isUnchanged();
+    if (!unchanged && this.#versioned) throw changed();
+    if (unchanged) {
       this.#versioned = true;
       await this.#plain({ ...headers, 'Repr-Digest': digest });
       return;
@@ -212,13 +213,17 @@ export class FileAnswer {
     if (last) this.#checkVersion();
   }
 
-  /** Who names a version gets bytes of that version or a broken connection, never a mix with a later one. */
+  /**
+   * Who names a version gets bytes of that version or a broken connection, never a mix with a later one. Nor does anybody get a mix
+   * that a request has made; only to what local programs write, and to a longer file, who names none is open.
+   */
   #checkVersion(): void {
-    if (this.#versioned && !this.#isUnchanged()) throw changed();
+    const overwritten = (this.#reading?.changedFrom ?? Infinity) < this.#size;
+    if (overwritten || (this.#versioned && !this.#isUnchanged())) throw changed();
   }
 
   #isUnchanged(): boolean {
-    if (this.#reading?.spoiled) return false;
+    if (this.#reading && this.#reading.changedFrom < Infinity) return false;
     return etagOf(fs.fstatSync(this.#fd, { bigint: true })) === etagOf(this.#stat);
   }
 

@@ -49,9 +49,9 @@ export async function changeInPlace(
     if (stat.ino !== checked.ino || stat.dev !== checked.dev) {
       throw new ShareError(409, 'the file was replaced in this moment');
     }
-    await context.nameLocks.hold(place, () =>
-      context.contentLocks.change(stat, () => apply(context, place, fd, stat, change)),
-    );
+    const work = (): Promise<void> => apply(context, place, fd, stat, change);
+    const from = Math.min(change.start, change.size ?? Infinity);
+    await context.nameLocks.hold(place, () => context.contentLocks.change(stat, from, work));
   } finally {
     fs.closeSync(fd);
   }

@@ -7,7 +7,7 @@ import { etagOf, VersionKeeper } from '../../../src/share/etag.js';
 import { Root } from '../../../src/share/root.js';
 import { makeTempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
-import { startShare, type Answer, type TestShare } from './fixture.js';
+import { readToEnd, startShare, type Answer, type TestShare } from './fixture.js';
 import { patch } from './partial-requests.js';
 
 const FILE = { dev: 1n, ino: 2n };
@@ -24,27 +24,29 @@ test('a change has the file for itself; readings that were there before are spoi
   const [before, elsewhere, closed] = [locks.read(FILE), locks.read(OTHER), locks.read(FILE)];
   closed.close();
   const { work, finish } = pending();
-  const change = locks.change(FILE, work);
-  assert.deepEqual([before.spoiled, elsewhere.spoiled, closed.spoiled], [true, false, false]);
+  const change = locks.change(FILE, 7, work);
+  const told = [before, elsewhere, closed].map(({ changedFrom }) => changedFrom);
+  assert.deepEqual(told, [7, Infinity, Infinity]);
   assert.ok(locks.beingChanged(FILE));
   assert.ok(locks.inUse(FILE));
   assert.equal(locks.inUse(OTHER), undefined);
   finish();
   await change;
   assert.equal(locks.beingChanged(FILE), undefined);
-  assert.equal(locks.read(FILE).spoiled, false);
+  assert.equal(locks.read(FILE).changedFrom, Infinity);
   // A change that fails has changed something all the same, and is over.
   const after = locks.read(FILE);
-  const failed = locks.change(FILE, () => Promise.reject(new Error('full')));
+  const failed = locks.change(FILE, 3, () => Promise.reject(new Error('full')));
   await assert.rejects(failed, /full/);
-  assert.deepEqual([after.spoiled, locks.inUse(FILE)], [true, undefined]);
+  await locks.change(FILE, 5, () => Promise.resolve());
+  assert.deepEqual([after.changedFrom, locks.inUse(FILE)], [3, undefined]);
   for (const reading of [before, after, elsewhere]) reading.close();
 });
 
 test('a copy waits for a change, and keeps the next one waiting', async () => {
   const locks = new ContentLocks();
   const [first, copying, second] = [pending(), pending(), pending()];
-  const change = locks.change(FILE, first.work);
+  const change = locks.change(FILE, 0, first.work);
   let begun = 0;
   const copy = (held: { work: () => Promise<void> }): Promise<void> =>
     locks.copy(FILE, () => {
@@ -84,6 +86,29 @@ test('who reads while a change is made gets the version that it makes', async ()
   assert.equal(part.headers['content-range'], `bytes ${SIZE + 4}-${SIZE + 4}/${SIZE + 5}`);
   const { status, headers } = await change;
   assert.deepEqual([status, headers.etag], [204, part.headers.etag]);
+});
+
+test('a change breaks off who is reading what it overwrites, and lets others be', async () => {
+  const t = await startShare();
+  const size = 16_000_000;
+  for (const [range, condition, whole] of [
+    ['bytes=15999999-', '', false],
+    ['append', '', true],
+    ['append', 'If-Match: "ETAG"\r\n', false],
+  ] as const) {
+    fs.writeFileSync(t.at('f'), Buffer.alloc(size, 'o'));
+    const { etag = '' } = (await t.request('HEAD', '/f')).headers;
+    const socket = await t.connect();
+    const field = condition.replace('"ETAG"', etag);
+    socket.write(`GET /f HTTP/1.1\r\nHost: x\r\n${field}Connection: close\r\n\r\n`);
+    await new Promise((resolve) => socket.once('readable', resolve));
+    assert.equal((await patch(t, range, 'new')).status, 204);
+    const text = await readToEnd(socket);
+    assert.match(text, /^HTTP\/1.1 200 /);
+    const body = text.slice(text.indexOf('\r\n\r\n') + 4);
+    assert.equal(body.length === size, whole, `${range} ${condition}`);
+    assert.ok(!body.includes('n'));
+  }
 });
 
 test('a COPY while a change is made, and a change while a COPY is made', async () => {

@@ -6,6 +6,7 @@ import { wantedAlgorithm } from '../../../src/share/repr-digest.js';
 import { SeededRandom } from '../../support/seeded-random.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { startShare, type Answer, type TestShare } from './fixture.js';
+import { patch } from './partial-requests.js';
 
 const get = (t: TestShare, target: string, headers: Record<string, string>): Promise<Answer> =>
   t.request('GET', target, { headers });
@@ -80,6 +81,22 @@ test('a file that grows while its digest is computed is told without one', async
   assert.equal(answer.text, '!');
   assert.equal(answer.headers.etag, (await t.request('HEAD', '/log')).headers.etag);
   assert.equal((await strict).status, 412);
+});
+
+test('a file that is changed in place while its digest is computed is told as it is then', async () => {
+  const t = await startShare();
+  fs.writeFileSync(t.at('f'), '');
+  fs.truncateSync(t.at('f'), 200_000_000);
+  const headers = { 'Want-Repr-Digest': 'sha-256=1', Range: 'bytes=-2' };
+  const asked = get(t, '/f', headers);
+  await waitUntil('it to begin', () => t.share.stats.active === 1);
+  const changed = await patch(t, 'bytes=-1', '!');
+  const answer = await asked;
+  assert.deepEqual([answer.status, answer.text], [206, '\0!']);
+  assert.deepEqual(
+    [answer.headers.etag, answer.headers['repr-digest']],
+    [changed.headers.etag, undefined],
+  );
 });
 
 test('a PUT with a digest is stored only when the body has it', async () => {
