@@ -76,6 +76,79 @@ test('named properties: what is found, what is not', async () => {
   assert.ok('posix' in told!.found && 'getetag' in told!.found);
 });
 
+test('quota is that of the file system, told of collections to who asks (RFC 4331)', async () => {
+  const t = await startShare();
+  fs.mkdirSync(t.at('d'));
+  fs.writeFileSync(t.at('f'), 'x');
+  const body =
+    '<propfind xmlns="DAV:"><prop><quota-available-bytes/><quota-used-bytes/></prop></propfind>';
+  const [, ...members] = readMultistatus(
+    await t.request('PROPFIND', '/', { headers: depth('1'), body }),
+  );
+  const [d, f] = ['/d/', '/f'].map((href) => members.find((told) => told.href === href)!);
+  assert.deepEqual(f!.other, { 'quota-available-bytes': 404, 'quota-used-bytes': 404 });
+  const { bavail, blocks, bfree, bsize } = fs.statfsSync(t.dir);
+  // Others fill and empty the disk meanwhile.
+  const near = (told: string | undefined, value: number): boolean =>
+    Math.abs(Number(told) - value) <= blocks * bsize * 0.05;
+  assert.ok(near(d!.found['quota-available-bytes'], bavail * bsize));
+  assert.ok(near(d!.found['quota-used-bytes'], (blocks - bfree) * bsize));
+  const patch =
+    '<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><D:quota-used-bytes>1</D:quota-used-bytes></D:prop></D:set></D:propertyupdate>';
+  const refused = await t.request('PROPPATCH', '/d/', { body: patch });
+  assert.match(refused.text, / 403 .*cannot-modify-protected-property/s);
+});
+
+test('allprop leaves out what is only for who asks, and include asks', async () => {
+  const t = await startShare();
+  fs.writeFileSync(t.at('f'), 'x');
+  await t.request('PROPPATCH', '/f', {
+    body: '<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><mine xmlns="urn:x">1</mine></D:prop></D:set></D:propertyupdate>',
+  });
+  const told = async (target: string, content: string): Promise<string[]> => {
+    const body = `<D:propfind xmlns:D="DAV:" xmlns:P="urn:davport:ns"><D:allprop/>${content}</D:propfind>`;
+    const answer = await t.request('PROPFIND', target, { headers: depth('0'), body });
+    const [one] = readMultistatus(answer);
+    assert.deepEqual(one!.other, {});
+    return Object.keys(one!.found).sort();
+  };
+  const usual = await told('/f', '');
+  for (const name of ['getetag', 'getcontentlength', 'executable', 'mine']) {
+    assert.ok(usual.includes(name), name);
+  }
+  for (const name of ['posix', 'resource-id', 'quota-used-bytes']) {
+    assert.ok(!usual.includes(name), name);
+  }
+  // A dead property is there anyway, and one that isn't there is no error.
+  const include =
+    '<D:include><P:posix/><D:resource-id/><D:getetag/><mine xmlns="urn:x"/><no xmlns="urn:x"/></D:include>';
+  assert.deepEqual(await told('/f', include), [...usual, 'posix', 'resource-id'].sort());
+  const quota = '<D:include><D:quota-used-bytes/></D:include>';
+  assert.ok((await told('/', quota)).includes('quota-used-bytes'));
+});
+
+test('bodies that ask for nothing, for too much, or for two things', async () => {
+  const t = await startShare();
+  const wrap = (content: string): string => `<D:propfind xmlns:D="DAV:">${content}</D:propfind>`;
+  const refusals: readonly (readonly [string, number])[] = [
+    [wrap(''), 400],
+    [wrap('<D:prop/><D:allprop/>'), 400],
+    [wrap('<D:include><D:getetag/></D:include>'), 400],
+    [wrap(`<D:prop>${'<D:a/>'.repeat(501)}</D:prop>`), 400],
+    ['<propfind xmlns="urn:other"><allprop/></propfind>', 400],
+    ['<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', 403],
+  ];
+  for (const [body, status] of refusals) {
+    const answer = await t.request('PROPFIND', '/', { headers: depth('0'), body });
+    assert.equal(answer.status, status, body.slice(0, 60));
+  }
+  const ask = (content: string) =>
+    t.request('PROPFIND', '/', { headers: depth('0'), body: wrap(content) });
+  assert.match((await ask('<D:prop/>')).text, /<D:propstat><D:prop><\/D:prop>.* 200 /);
+  // What isn't known beside the one thing is ignored (RFC 4918 section 17).
+  assert.equal((await ask('<x xmlns="urn:x"><D:prop/></x><D:allprop/>')).status, 207);
+});
+
 test('posix tells mode, times, inode and links', async () => {
   const t = await startShare();
   fs.writeFileSync(t.at('f'), 'abc');

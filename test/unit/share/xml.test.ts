@@ -20,7 +20,6 @@ test('hostile and ill-formed XML is refused', () => {
     '<a xmlns:p=""/>',
     '<!DOCTYPE a><a/>',
     '<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
-    '<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>',
     '<a>&unknown;</a>',
     '<a b="1" b="2"/>',
     '<a>\x01</a>',
@@ -32,6 +31,23 @@ test('hostile and ill-formed XML is refused', () => {
     assert.throws(() => parseXml(Buffer.from(document)), status(400), document.slice(0, 40));
   }
   assert.throws(() => parseXml(Buffer.from([0x3c, 0x61, 0xff, 0x3e])), status(400));
+});
+
+test('what refers to something elsewhere is refused with the condition that says so', () => {
+  for (const doctype of [
+    'a SYSTEM "file:///etc/passwd"',
+    'a PUBLIC "-//x" "http://elsewhere.example/x.dtd"',
+    'a [<!ENTITY x SYSTEM "file:///etc/passwd">]',
+  ]) {
+    assert.throws(
+      () => parseXml(Buffer.from(`<!DOCTYPE ${doctype}><a/>`)),
+      (error: { status?: number; condition?: unknown }) => {
+        assert.equal(error.status, 403);
+        assert.deepEqual(error.condition, { ns: 'DAV:', name: 'no-external-entities' });
+        return true;
+      },
+    );
+  }
 });
 
 test('UTF-8 and UTF-16 are read', () => {
