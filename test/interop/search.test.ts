@@ -1,6 +1,6 @@
 /** `davport search` on real mounts. */
 import assert from 'node:assert/strict';
-import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { davport, DAVPORT } from '../support/davport.js';
@@ -108,7 +108,7 @@ test('what makes no sense, and what is not there', async () => {
 
 test('the names come from the server: nothing is listed or fetched for it', async () => {
   const seen = async (mark: string): Promise<number> => {
-    await bash('stat "$1" || true', [join(mount.dir, mark)]);
+    await bash('echo x > "$1"', [join(mount.dir, mark)]);
     return await waitUntil(`${mark} in the log`, async () => {
       const requests = (await peer.requests()) ?? [];
       return requests.findLastIndex((line) => line.endsWith(mark)) + 1;
@@ -123,6 +123,26 @@ test('the names come from the server: nothing is listed or fetched for it', asyn
     made.filter((line) => line.includes('/src')),
     [],
   );
+});
+
+test('a search may last longer than the silence that a mount bears', async () => {
+  const dir = makeTempDir('davport-search-');
+  // Sparse: long to look through, and without any room.
+  for (let at = 0; at < 24; at++) {
+    writeFileSync(join(dir, `big-${at}`), '');
+    truncateSync(join(dir, `big-${at}`), 64 * 1024 * 1024);
+  }
+  const slow = await startShare(dir);
+  const impatient = await mountDavport({ channel: slow.channel, options: ['timeout=2'] });
+  try {
+    const result = await davport(['search', impatient.dir, 'content:needle'], {
+      timeoutMs: 120_000,
+    });
+    assert.deepEqual([result.code, result.stdout, result.stderr], [0, '', '']);
+  } finally {
+    await impatient.discard();
+    await slow.stop();
+  }
 });
 
 test('after the end of the mount there is nobody to ask', async () => {

@@ -20,8 +20,8 @@ const ORDERED_BOUNDS = { results: 10_000, characters: 32 * 1024 * 1024 };
 
 /** Results go out at least so often. */
 const FLUSH_MS = 200;
-/** A client that hears nothing for long takes the server for dead: it is told that there is somebody. */
-export const HEARTBEAT_MS = 5000;
+/** A client that hears nothing for long takes the server for dead (a mount after its timeout=, 1 s at least): it is told that there is somebody. */
+export const HEARTBEAT_MS = 400;
 
 export interface SearchParts {
   readonly query: SearchQuery;
