@@ -5,6 +5,7 @@ import type { Context } from './context.js';
 import { errnoCode, ShareError, statusOf } from './errors.js';
 import { FolderReader } from './folder-reader.js';
 import { at, ofFd, PIN, PIN_FOLDER, STORE_NAME, type FsPath } from './fs-path.js';
+import { LinkedCopies } from './linked-copies.js';
 import { kindOf, openRegularFile } from './place.js';
 import { forgetStored } from './property-store.js';
 import { Slices } from './slices.js';
@@ -114,6 +115,8 @@ export class TreeCopy {
   readonly failures: Failure[] = [];
   readonly #context: Context;
   readonly #durable: boolean;
+  /** Of a tree. */
+  #linked: LinkedCopies | undefined;
   readonly #slices = new Slices();
 
   constructor(context: Context, durable: boolean) {
@@ -133,7 +136,9 @@ export class TreeCopy {
       const stat = fs.fstatSync(pin, { bigint: true });
       switch (kindOf(stat)) {
         case 'file':
+          if (this.#linked?.link(stat, to)) break;
           await this.#file(from, pin, stat, to);
+          this.#linked?.note(stat, names, to);
           break;
         case 'collection':
           await this.#folder(pin, stat, to, deep, names);
@@ -177,6 +182,7 @@ export class TreeCopy {
     names: readonly string[],
   ): Promise<void> {
     fs.mkdirSync(to, 0o700);
+    this.#linked ??= new LinkedCopies(to);
     if (deep) await this.#members(at(pin, ''), to, names);
     this.#context.deadProperties.copy(at(pin, ''), to);
     const fd = fs.openSync(to, OPEN_FOLDER);

@@ -52,6 +52,30 @@ test('PUT and COPY to one name are seen through the others', async () => {
   assert.deepEqual(left(t), ['a', 'd']);
 });
 
+test('the copy of a tree has the hard links of the tree', async () => {
+  const t = await startLinked('content');
+  fs.mkdirSync(t.at('d', 'ä'));
+  fs.linkSync(t.at('a'), t.at('d', 'ä', 'c'));
+  fs.writeFileSync(t.at('d', 'alone'), 'alone');
+  fs.writeFileSync(Buffer.concat([Buffer.from(t.at('d', 'ä')), Buffer.from([0x2f, 0xff])]), 'x');
+  fs.linkSync(
+    Buffer.concat([Buffer.from(t.at('d', 'ä')), Buffer.from([0x2f, 0xff])]),
+    t.at('d', 'x'),
+  );
+  const copied = await t.request('COPY', '/d', { headers: { Destination: '/e' } });
+  assert.equal(copied.status, 201);
+  const inoOf = (...path: string[]): number => fs.statSync(t.at(...path)).ino;
+  const { nlink } = fs.statSync(t.at('e', 'b'));
+  assert.deepEqual([nlink, fs.statSync(t.at('a')).nlink], [2, 3]);
+  assert.equal(inoOf('e', 'b'), inoOf('e', 'ä', 'c'));
+  assert.notEqual(inoOf('e', 'b'), inoOf('a'));
+  assert.equal(fs.readFileSync(t.at('e', 'ä', 'c'), 'utf8'), 'content');
+  assert.deepEqual(
+    ['alone', 'x'].map((name) => fs.statSync(t.at('e', name)).nlink),
+    [1, 2],
+  );
+});
+
 test('conditions hold, and an aborted PUT changes nothing', async () => {
   const t = await startLinked('old');
   const stale = { 'If-Match': '"stale"' };
