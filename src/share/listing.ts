@@ -1,5 +1,6 @@
 /** A resource and, by Depth, its members: each is told by one DAV:response, while the folders are being read. */
 import { coverByFeed } from './change-feed/cover.js';
+import { requireIf } from './conditional.js';
 import type { Context } from './context.js';
 import { errnoCode, ShareError } from './errors.js';
 import type { Exchange } from './exchange.js';
@@ -13,6 +14,7 @@ import { kindOf, type Place } from './place.js';
 import { preferenceApplied, type Preferences } from './prefer.js';
 import type { PropfindRequest } from './propfind-request.js';
 import { compileReport, namesDead, namesPosix, type Report } from './property-report.js';
+import { resourceStates } from './resource-states.js';
 import { Slices } from './slices.js';
 import { encodeSegment, formatHref } from './target-path.js';
 
@@ -64,6 +66,7 @@ export class Listing {
       // A feed is of one folder each.
       if (depth !== 'infinity') coverByFeed(this.#exchange, place, follow);
       const subject = this.#self(place);
+      requireIf(this.#exchange.req.headers, place.stat, resourceStates(this.#exchange));
       const isCollection = subject.kind === 'collection';
       const branch = { segments, ids: [idOf(subject.stat)] };
       const deep = depth === 'infinity' && isCollection;

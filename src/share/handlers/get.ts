@@ -1,9 +1,11 @@
 import fs from 'node:fs';
+import { requireIf } from '../conditional.js';
 import { ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { FileAnswer } from '../file-answer.js';
 import { answerListing } from '../listing-page/listing-page.js';
 import type { Place } from '../place.js';
+import { resourceStates } from '../resource-states.js';
 
 /** GET and HEAD (RFC 9110 sections 9.3.1, 9.3.2). */
 export async function handleGet(exchange: Exchange): Promise<void> {
@@ -13,6 +15,7 @@ export async function handleGet(exchange: Exchange): Promise<void> {
     place.existing();
     if (context.tempNames.isActive(place.name)) throw new ShareError(404, 'not there yet');
     if (place.kind === 'collection') {
+      requireIf(exchange.req.headers, place.stat, resourceStates(exchange));
       await answerListing(exchange, place);
       return;
     }
