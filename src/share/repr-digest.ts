@@ -28,10 +28,11 @@ export async function digestOfFile(
   goOn: () => void,
 ): Promise<string> {
   const hash = createHash(ALGORITHMS[algorithm]!);
-  await readPieces(fd, { start: 0, end: size }, (piece) => {
+  const take = (piece: Buffer): void => {
     goOn();
     hash.update(piece);
-  });
+  };
+  await readPieces(fd, { start: 0, end: size }, take, { reuse: true });
   return `${algorithm}=:${hash.digest('base64')}:`;
 }
 

@@ -57,11 +57,12 @@ export class StagedBody {
       return;
     }
     let at = position;
-    await readPieces(source, { start, end }, async (piece) => {
+    const take = async (piece: Buffer): Promise<void> => {
       if (piece.length === 0) throw new Error('what was staged became shorter');
       await writeAll(fd, piece, at);
       at += piece.length;
-    });
+    };
+    await readPieces(source, { start, end }, take, { reuse: true });
   }
 
   /** Idempotent. */
