@@ -31,8 +31,10 @@ export interface ChannelSink {
 }
 
 export interface ChannelSession {
+  /** True: when `write` returns true, and at `onDrain`, no byte of it is queued here; the buffers are the caller's again. */
+  readonly keepsNothing?: boolean;
   /**
-   * Queues the buffers, in order, without copying: they must not change afterwards.
+   * Queues the buffers, in order, without copying: they must not change while they are queued.
    * False: the queue is over its high-water mark; write no more until `onDrain`. Never throws; after the end it does nothing.
    */
   write(buffers: readonly Uint8Array[]): boolean;

@@ -2,9 +2,6 @@ import type { Readable, Writable } from 'node:stream';
 import type { ChannelSession, ChannelSink } from './channel.js';
 import { ChannelError } from './errors.js';
 
-/** Queued bytes over which `write` says to wait. No less than a stream's own default mark, or its 'drain' wouldn't come. */
-const HIGH_WATER_BYTES = 64 * 1024;
-
 export interface StreamSessionOptions {
   readonly address: string;
   readonly readable: Readable;
@@ -21,6 +18,7 @@ export interface StreamSessionOptions {
  * no longer sends can't answer.
  */
 export class StreamSession implements ChannelSession {
+  readonly keepsNothing = true;
   readonly #options: StreamSessionOptions;
   #state: 'starting' | 'open' | 'over' = 'starting';
   #needDrain = false;
@@ -34,7 +32,6 @@ export class StreamSession implements ChannelSession {
     readable.on('error', (error) => this.#end(error));
     // A pipe to a process that has ended closes at once, when its last words may still have to be read.
     if (writable !== (readable as unknown)) writable.on('error', (error) => this.#end(error));
-    writable.on('drain', () => this.#onDrain());
     setImmediate(() => this.#begin());
   }
 
@@ -56,18 +53,24 @@ export class StreamSession implements ChannelSession {
     const { writable } = this.#options;
     if (this.#state === 'over' || !writable.writable) return true;
     writable.cork();
-    for (const bytes of buffers) writable.write(bytes);
+    const last = buffers.length - 1;
+    for (const [at, bytes] of buffers.entries()) {
+      if (at < last) writable.write(bytes);
+      else writable.write(bytes, this.#onWritten);
+    }
     writable.uncork();
     // What the kernel took at once no longer counts here.
-    this.#needDrain = writable.writableLength > HIGH_WATER_BYTES;
+    this.#needDrain = writable.writableLength > 0;
     return !this.#needDrain;
   }
 
-  #onDrain(): void {
-    if (!this.#needDrain || this.#state === 'over') return;
+  /** Not a stream's own 'drain': that comes only after more than its mark. */
+  readonly #onWritten = (): void => {
+    const { writable } = this.#options;
+    if (!this.#needDrain || this.#state === 'over' || writable.writableLength > 0) return;
     this.#needDrain = false;
     this.#options.sink.onDrain();
-  }
+  };
 
   pause(): void {
     this.#paused = true;

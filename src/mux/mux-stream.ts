@@ -7,6 +7,8 @@ import { StreamResetError } from './types.js';
 
 /** The session's side of a stream. */
 export interface StreamOwner {
+  /** What was handed on has left. */
+  readonly keepsNothing: boolean;
   /** The stream has frames to send. */
   onSendable(stream: DuplexMuxStream): void;
   /** The consumer has taken bytes, or the stream is gone: `unreadBytes` is smaller than it was. */
@@ -89,6 +91,10 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
 
   get bytesSent(): number {
     return this.#bytesSent;
+  }
+
+  get keepsNothing(): boolean {
+    return this.#owner.keepsNothing;
   }
 
   /** What a consumer that doesn't read costs in memory. */

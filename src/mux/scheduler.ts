@@ -9,7 +9,7 @@ export interface FrameSource {
   /** Moves at most `limit` bytes of payload to `out` and returns how many; 0 ends the id; undefined: nothing to send. */
   takePayload(limit: number, out: Uint8Array[]): number | undefined;
   readonly hasMore: boolean;
-  /** What was taken has been handed to the channel. May add to the scheduler. */
+  /** What was taken has been handed to the channel, and has left it if that took time. May add to the scheduler. */
   onHanded(): void;
 }
 
@@ -36,6 +36,8 @@ export class FrameScheduler {
   readonly #metadata = new Set<FrameSource>();
   readonly #bulk = new Set<FrameSource>();
   #ends: Buffer[] = [];
+  /** Sources of the batch that the channel could not pass on at once. */
+  #leaving: readonly FrameSource[] = [];
   #metadataTurns = METADATA_FRAMES_PER_BULK_FRAME;
   #blocked = false;
   #scheduled = false;
@@ -64,6 +66,9 @@ export class FrameScheduler {
 
   onDrain(): void {
     this.#blocked = false;
+    const left = this.#leaving;
+    this.#leaving = [];
+    for (const source of left) source.onHanded();
     this.#flush();
   }
 
@@ -72,6 +77,7 @@ export class FrameScheduler {
     this.#metadata.clear();
     this.#bulk.clear();
     this.#ends = [];
+    this.#leaving = [];
   }
 
   /** All that is written in one turn of the event loop goes out together. */
@@ -92,7 +98,8 @@ export class FrameScheduler {
       const handed = this.#fill(batch);
       if (batch.length === 0) return;
       this.#blocked = !this.#write(batch);
-      for (const source of handed) source.onHanded();
+      if (this.#blocked) this.#leaving = handed;
+      else for (const source of handed) source.onHanded();
     }
   }
 

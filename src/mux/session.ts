@@ -51,6 +51,10 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
     this.channelSession = channelSession;
   }
 
+  get keepsNothing(): boolean {
+    return this.channelSession?.keepsNothing === true;
+  }
+
   /** Ends the session from this side; `closed` resolves when the channel has confirmed it. Idempotent. */
   end(reason: Error): void {
     if (this.#ending !== undefined) return;

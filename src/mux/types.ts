@@ -39,6 +39,8 @@ export interface MuxStream extends Duplex {
   readonly clientId: bigint;
   /** Bytes handed to the channel so far on this id: 0 means that the peer can't have seen anything. */
   readonly bytesSent: number;
+  /** When a write has called back, its bytes have left this process, and the memory may be used again. */
+  readonly keepsNothing: boolean;
 }
 
 export interface MuxStats {

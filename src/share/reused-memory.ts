@@ -1,11 +1,14 @@
 /** Sending from memory that is filled again: what a large file costs is above all the memory that its bytes go through. */
 import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { DuplexMuxStream } from '../mux/mux-stream.js';
 import { ClientGoneError } from './errors.js';
 import type { Exchange } from './exchange.js';
 
-/** A socket calls back when the system has copied what was written; a multiplexer's stream may have it in a queue still. */
+/** Does the connection call back only when the system has copied what was written? Sockets do, and channels on sockets. */
 export function canReuse({ req }: Exchange): boolean {
-  return req.socket instanceof Socket;
+  const stream: Duplex = req.socket;
+  return stream instanceof DuplexMuxStream ? stream.keepsNothing : stream instanceof Socket;
 }
 
 /** Resolves when the connection is through with the bytes. REQUIRES: `canReuse`. */

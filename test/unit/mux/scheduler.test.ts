@@ -112,3 +112,18 @@ test('after stop() nothing is written', async () => {
   own.onDrain();
   assert.deepEqual(batches, []);
 });
+
+test('what the channel could not take at once counts as handed when it has left', async () => {
+  const { own, batches } = scheduler();
+  const [large, small] = [new Source(1, false, 100_000), new Source(2, false, 10)];
+  own.add(large);
+  await turn();
+  assert.deepEqual([batches.length, large.handed], [1, 0]);
+  own.add(small);
+  await turn();
+  assert.deepEqual([batches.length, large.handed, small.handed], [1, 0, 0]);
+  own.onDrain();
+  assert.deepEqual([batches.length, large.handed, small.handed], [2, 1, 0]);
+  own.onDrain();
+  assert.equal(small.handed, 1);
+});
