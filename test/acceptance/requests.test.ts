@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { bash, python } from '../support/run.js';
 import { scenario, type Scene } from '../support/scenario.js';
+import { waitUntil } from '../support/wait-until.js';
 
 const peers = ['share', 'apache'] as const;
 const FOLDERS = ['a', 'b', 'c', 'd'];
@@ -15,12 +16,28 @@ function makeFiles(served: string): void {
   writeFileSync(`${served}/alone`, 'x');
 }
 
-async function count({ peer }: Scene, work: () => Promise<unknown>): Promise<readonly string[]> {
-  const before = (await peer.requests())!.length;
+/** A request is in the log some time after its answer: all are when no more come. */
+async function logged({ peer }: Scene): Promise<readonly string[]> {
+  let last = -1;
+  return waitUntil(
+    'the end of the log',
+    async () => {
+      const requests = (await peer.requests())!;
+      if (requests.length === last) return requests;
+      last = requests.length;
+      return undefined;
+    },
+    10_000,
+    100,
+  );
+}
+
+async function count(scene: Scene, work: () => Promise<unknown>): Promise<readonly string[]> {
+  const before = (await logged(scene)).length;
   // Without a log that grows, zero would mean nothing.
   assert.ok(before > 0);
   await work();
-  return (await peer.requests())!.slice(before);
+  return (await logged(scene)).slice(before);
 }
 
 async function budget(
