@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { ShareError } from '../../../src/share/errors.js';
+import { parseIfHeader, type Condition, type IfList } from '../../../src/share/if-header.js';
+import { checkProperty } from '../../support/property.js';
 import { startShare } from './fixture.js';
 import { mustLock } from './lock-client.js';
 
@@ -62,4 +66,67 @@ test('the If header: which lists let a locked file be written', async () => {
     assert.ok((await ask(`(<${own}>)`)).status < 300, `${method} ${target}`);
     assert.equal((await ask(`(<${other}>)`)).status, 412, `${method} ${target}`);
   }
+});
+
+const uri = fc.constantFrom('urn:uuid:1', 'DAV:no-lock', '/a', 'http://h/%20?(x)[y]', 'Not');
+const condition: fc.Arbitrary<Condition> = fc.oneof(
+  fc.record({ kind: fc.constant('token' as const), not: fc.boolean(), token: uri }),
+  fc.record({
+    kind: fc.constant('etag' as const),
+    not: fc.boolean(),
+    etag: fc.constantFrom('"e"', '""', 'W/"e"', '"(<])>"'),
+  }),
+);
+const conditions = fc.array(condition, { minLength: 1, maxLength: 4 });
+const untagged: fc.Arbitrary<IfList[]> = fc.array(
+  fc.record({ resource: fc.constant(undefined), conditions }),
+  { minLength: 1, maxLength: 4 },
+);
+const tagged: fc.Arbitrary<IfList[]> = fc.array(fc.record({ resource: uri, conditions }), {
+  minLength: 1,
+  maxLength: 4,
+});
+const space = fc.constantFrom('', ' ', '\t', '  ');
+
+function format(lists: readonly IfList[], gap: string): string {
+  return lists
+    .map(({ resource, conditions: all }) => {
+      const list = all.map((one) => {
+        const text = one.kind === 'token' ? `<${one.token}>` : `[${gap}${one.etag}${gap}]`;
+        return one.not ? `Not${gap}${text}` : text;
+      });
+      const tag = resource === undefined ? '' : `<${resource}>${gap}`;
+      return `${tag}(${gap}${list.join(gap)}${gap})`;
+    })
+    .join(gap);
+}
+
+test('every If header of the grammar is read as what it says', (t) => {
+  checkProperty(
+    t,
+    fc.property(fc.oneof(untagged, tagged), space, (lists, gap) => {
+      assert.deepEqual(parseIfHeader(format(lists, gap)), structuredClone(lists));
+    }),
+    1000,
+  );
+});
+
+test('any other text is read as well, or refused with 400', (t) => {
+  const piece = fc.constantFrom(...['(', ')', '<', '>', '[', ']', '"', 'Not', 'W/', 'x', ' ', '/']);
+  const text = fc.oneof(
+    fc.array(piece, { maxLength: 12 }).map((all) => all.join('')),
+    fc.string(),
+  );
+  checkProperty(
+    t,
+    fc.property(text, (header) => {
+      try {
+        const lists = parseIfHeader(header);
+        assert.ok(lists.length > 0 && lists.every((list) => list.conditions.length > 0));
+      } catch (error) {
+        assert.ok(error instanceof ShareError && error.status === 400, String(error));
+      }
+    }),
+    1000,
+  );
 });
