@@ -20,10 +20,43 @@ export interface NotificationSink {
 }
 
 /**
- * Tells the kernel to drop what it caches. The kernel may let such a write wait for a page that a READ under way has locked, so it
- * is written on a thread, and one at a time: the thread pool has four threads, and files are read on it too.
+ * Tells the kernel to drop what it caches. The kernel may let such a write wait: for a page that a READ under way has locked, or, when
+ * a name is dropped, for the folder of a LOOKUP or CREATE under way. So it is written on a thread. Attributes and pages don't wait
+ * behind names: the very open that has its folder locked may have to tell of them before it is answered.
  */
 export class Notifier implements Invalidator {
+  readonly #inodes: NotificationQueue;
+  readonly #entries: NotificationQueue;
+
+  constructor(sink: NotificationSink, log: Logger) {
+    this.#inodes = new NotificationQueue(sink, log);
+    this.#entries = new NotificationQueue(sink, log);
+  }
+
+  inode(nodeId: number, offset: number, length: number): Promise<void> {
+    return this.#inodes.add(`inode ${nodeId} ${offset} ${length}`, () =>
+      encodeInvalInode(nodeId, offset, length),
+    );
+  }
+
+  entry(parent: number, name: string): Promise<void> {
+    return this.#entries.add(`entry ${parent} ${name}`, () => encodeInvalEntry(parent, name));
+  }
+
+  /** Nothing is written any more; what waits resolves. */
+  close(): void {
+    this.#inodes.close();
+    this.#entries.close();
+  }
+
+  /** Resolves when no write is under way: only then may the descriptor be closed. */
+  async idle(): Promise<void> {
+    await Promise.all([this.#inodes.idle(), this.#entries.idle()]);
+  }
+}
+
+/** Written one at a time: the thread pool has four threads, and files are read on it too. */
+class NotificationQueue {
   readonly #sink: NotificationSink;
   readonly #log: Logger;
   /** Not written yet; a second notification of the same thing joins the first. Keys in order of arrival. */
@@ -36,29 +69,17 @@ export class Notifier implements Invalidator {
     this.#log = log;
   }
 
-  inode(nodeId: number, offset: number, length: number): Promise<void> {
-    return this.#enqueue(`inode ${nodeId} ${offset} ${length}`, () =>
-      encodeInvalInode(nodeId, offset, length),
-    );
-  }
-
-  entry(parent: number, name: string): Promise<void> {
-    return this.#enqueue(`entry ${parent} ${name}`, () => encodeInvalEntry(parent, name));
-  }
-
-  /** Nothing is written any more; what waits resolves. */
   close(): void {
     this.#closed = true;
     for (const waiting of this.#waiting.values()) waiting.resolve();
     this.#waiting.clear();
   }
 
-  /** Resolves when no write is under way: only then may the descriptor be closed. */
   async idle(): Promise<void> {
     await this.#running;
   }
 
-  #enqueue(key: string, encode: () => Uint8Array): Promise<void> {
+  add(key: string, encode: () => Uint8Array): Promise<void> {
     if (this.#closed) return Promise.resolve();
     const known = this.#waiting.get(key);
     if (known !== undefined) return known.done;

@@ -19,17 +19,15 @@ function makeFiles(served: string): void {
 /** A request is in the log some time after its answer: all are when no more come. */
 async function logged({ peer }: Scene): Promise<readonly string[]> {
   let last = -1;
-  return waitUntil(
-    'the end of the log',
-    async () => {
-      const requests = (await peer.requests())!;
-      if (requests.length === last) return requests;
-      last = requests.length;
-      return undefined;
-    },
-    10_000,
-    100,
-  );
+  let requests: readonly string[] = [];
+  const isOver = async (): Promise<boolean> => {
+    requests = (await peer.requests())!;
+    const before = last;
+    last = requests.length;
+    return last === before;
+  };
+  await waitUntil('the end of the log', isOver, 10_000, 100);
+  return requests;
 }
 
 async function count(scene: Scene, work: () => Promise<unknown>): Promise<readonly string[]> {

@@ -52,6 +52,21 @@ describe('notifier', () => {
     assert.deepEqual(sink.written, [invalInode(1, 0, 0), invalInode(2, 0, 0), invalInode(3, 0, 0)]);
   });
 
+  test('a name whose folder is locked does not hold up attributes and pages', async () => {
+    const sink = new SlowSink();
+    const notifier = new Notifier(sink, silentLogger);
+    const name = notifier.entry(7, 'name');
+    const inode = notifier.inode(8, 0, 0);
+    sink.ends[1]!();
+    await inode;
+    let idle = false;
+    const ended = notifier.idle().then(() => (idle = true));
+    await settled();
+    assert.equal(idle, false);
+    sink.ends[0]!();
+    await Promise.all([name, ended]);
+  });
+
   test('what is being written is written again when asked for again', async () => {
     const sink = new SlowSink();
     const notifier = new Notifier(sink, silentLogger);
