@@ -154,6 +154,44 @@ scenario(
   },
 );
 
+/**
+ * A new version each time, opened so that the kernel holds the folder; beside it names come and go, which it is told of as well. An
+ * answer that another program has just got serves an open, too: it may be of a few milliseconds before.
+ */
+const OPEN_AND_CHANGE = `
+import os, sys, threading
+seen, made = sys.argv[1], sys.argv[2]
+over = threading.Event()
+def disturb():
+    while not over.is_set():
+        for name in ('x', 'y', 'z'):
+            open(f'{made}/{name}', 'w').close()
+            os.path.lexists(f'{seen}/{name}')
+            os.unlink(f'{made}/{name}')
+thread = threading.Thread(target=disturb)
+thread.start()
+try:
+    for version in range(100):
+        text = f'version {version}'
+        with open(made + '/.tmp', 'w') as file: file.write(text)
+        os.rename(made + '/.tmp', made + '/file')
+        fd = os.open(seen + '/file', os.O_CREAT | os.O_RDWR)
+        found = os.read(fd, 100).decode()
+        os.close(fd)
+        if found not in (text, f'version {version - 1}'): sys.exit(f'{found!r} instead of {text!r}')
+finally:
+    over.set()
+    thread.join()`;
+
+scenario(
+  'opens that hold a folder are not held up by what the kernel is told of it',
+  options(...LONG),
+  async (scene) => {
+    await feedIsOpen(scene);
+    await python(OPEN_AND_CHANGE, [`${scene.dir}/sub`, `${scene.peer.dir}/sub`]);
+  },
+);
+
 scenario('with -o strict there is no feed', options('strict'), async ({ dir, mount }) => {
   await bash('ls -l "$1" "$1/sub"', [dir]);
   assert.ok(!mount.log().includes(OPEN));
