@@ -2,8 +2,9 @@
  * Paths that begin at an open folder instead of at `/`: `/proc/self/fd/N/name` is to the kernel what openat(N, "name") is, so that
  * nobody can swap a folder on the way for a symbolic link.
  */
-import { constants } from 'node:fs';
+import { constants, unlinkSync } from 'node:fs';
 import { decodeName, encodeName } from '../names.js';
+import { errnoCode } from './errors.js';
 
 /** Bytes where the name is no UTF-8. */
 export type FsPath = string | Buffer;
@@ -39,6 +40,15 @@ export function partsOf(path: FsPath): { fd: number; name: string } | undefined 
 
 /** The hidden folder of properties (property-store.ts): neither listed, nor found, nor made by clients. */
 export const STORE_NAME = '.davport-properties';
+
+/** unlink(2), if there is something. Not fs.rm: it looks first, and removes by path what is in a folder that was swapped in then. */
+export function unlinkIfThere(path: FsPath): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (errnoCode(error) !== 'ENOENT') throw error;
+  }
+}
 
 /** A name as `readdir` gives it with the encoding latin1: one character per byte, which costs no Buffer per name. */
 export function fromLatin1Name(name: string): string {

@@ -11,7 +11,8 @@ import { promisify } from 'node:util';
 import { encodeName } from '../names.js';
 import { errnoCode, ShareError } from './errors.js';
 import { FolderReader } from './folder-reader.js';
-import { at, partsOf, PIN_FOLDER, STORE_NAME, type FsPath } from './fs-path.js';
+import { at, partsOf, PIN_FOLDER, STORE_NAME, unlinkIfThere, type FsPath } from './fs-path.js';
+import { openRegularFile } from './place.js';
 
 /** Values by whatever names them. */
 export type StoredProperties = ReadonlyMap<string, string>;
@@ -19,7 +20,7 @@ export type StoredProperties = ReadonlyMap<string, string>;
 /** Ours: of all properties of one resource. */
 const MAX_STORED_BYTES = 1024 * 1024;
 
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 const NONE: StoredProperties = new Map();
 const fsync = promisify(fs.fsync);
 
@@ -95,11 +96,29 @@ export function dropStore(path: FsPath): boolean {
   const folder = new FolderReader(path);
   try {
     if (folder.next() !== undefined) return false;
-    fs.rmSync(at(folder.fd, STORE_NAME), { recursive: true, force: true });
+    emptyStore(at(folder.fd, STORE_NAME));
     return true;
   } finally {
     folder.close();
   }
+}
+
+/** What has the name but is no folder goes, too. */
+function emptyStore(path: FsPath): void {
+  let store: FolderReader;
+  try {
+    store = new FolderReader(path);
+  } catch (error) {
+    if (errnoCode(error) === 'EACCES') throw error;
+    unlinkIfThere(path);
+    return;
+  }
+  try {
+    for (let entry = store.next(); entry; entry = store.next()) unlinkIfThere(entry.path);
+  } finally {
+    store.close();
+  }
+  fs.rmdirSync(path);
 }
 
 function write(path: FsPath, by: By, properties: StoredProperties): void {
@@ -185,9 +204,9 @@ function readSlot(slot: Slot): StoredProperties {
 /** Undefined: there is none, or what is there was not made by us. */
 function readBounded(path: FsPath): string | undefined {
   if (fs.lstatSync(path, MAY_BE_GONE)?.isFile() !== true) return undefined;
-  const fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const { fd, stat } = openRegularFile(path);
   try {
-    return fs.fstatSync(fd).size > MAX_STORED_BYTES ? undefined : fs.readFileSync(fd, 'utf8');
+    return stat.size > MAX_STORED_BYTES ? undefined : fs.readFileSync(fd, 'utf8');
   } finally {
     fs.closeSync(fd);
   }
@@ -208,13 +227,13 @@ function parse(text: string): StoredProperties {
 function writeSlot(slot: Slot, text: string): void {
   const unfinished = at(slot.store, `${slot.key}.new`);
   // Of a process that was killed here.
-  fs.rmSync(unfinished, { force: true });
+  unlinkIfThere(unfinished);
   const fd = fs.openSync(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666);
   try {
     fs.writeFileSync(fd, text);
     fs.renameSync(unfinished, fileOf(slot));
   } catch (error) {
-    fs.rmSync(unfinished, { force: true });
+    unlinkIfThere(unfinished);
     throw error;
   } finally {
     fs.closeSync(fd);
@@ -222,7 +241,7 @@ function writeSlot(slot: Slot, text: string): void {
 }
 
 function clearSlot(slot: Slot): void {
-  fs.rmSync(fileOf(slot), { force: true });
+  unlinkIfThere(fileOf(slot));
   try {
     fs.rmdirSync(at(slot.folder, STORE_NAME));
   } catch (error) {
@@ -234,7 +253,7 @@ function clearSlot(slot: Slot): void {
 /** The file with the properties and the folder that has its name. */
 function openSlot(slot: Slot): number[] {
   if (fs.lstatSync(fileOf(slot), MAY_BE_GONE) === undefined) return [];
-  const file = fs.openSync(fileOf(slot), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const { fd: file } = openRegularFile(fileOf(slot));
   try {
     return [file, fs.openSync(at(slot.store, ''), O_RDONLY)];
   } catch (error) {

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import type { Context } from './context.js';
 import { errnoCode, ShareError, statusOf } from './errors.js';
 import { FolderReader } from './folder-reader.js';
-import { at, ofFd, PIN, PIN_FOLDER, STORE_NAME, type FsPath } from './fs-path.js';
+import { at, ofFd, PIN, PIN_FOLDER, STORE_NAME, unlinkIfThere, type FsPath } from './fs-path.js';
 import { LinkedCopies } from './linked-copies.js';
 import { kindOf, openRegularFile } from './place.js';
 import { forgetStored } from './property-store.js';
@@ -168,7 +168,7 @@ export class TreeCopy {
       if (this.#durable) await syncFileAt(to);
     } catch (error) {
       // Half a file is none.
-      fs.rmSync(to, { force: true });
+      unlinkIfThere(to);
       forgetStored(to);
       throw error;
     }

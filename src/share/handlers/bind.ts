@@ -10,6 +10,7 @@ import { errnoCode } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { install } from '../install.js';
 import { locksRootedIn, requireCompatible, requireUnlocked } from '../locks/enforcement.js';
+import { unlinkIfThere } from '../fs-path.js';
 import type { Place } from '../place.js';
 import { copyStored } from '../property-store.js';
 import { storedHeaders } from '../stored-answer.js';
@@ -102,7 +103,7 @@ async function bind(
     link(from, staged);
     await install({ context, from: staged, kind: from.kind, to, overwrite });
   } finally {
-    fs.rmSync(staged, { force: true });
+    unlinkIfThere(staged);
     context.tempNames.release(name);
   }
 }
