@@ -27,6 +27,8 @@ export interface DataOptions {
  */
 export interface ContentReader {
   readonly version: FileVersion;
+  /** The same content has another ETag, by a change of ours of its name, mode or times. */
+  retag(version: FileVersion): void;
   /** As FileSystem.read: exactly min(length, size - offset) bytes. Synchronous when the bytes are in memory. */
   read(offset: number, length: number, signal: AbortSignal): Awaitable<readonly Uint8Array[]>;
   /** The whole content streamed into `staging` from offset 0 (for copy-up); uses what is spooled already. */

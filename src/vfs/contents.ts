@@ -84,7 +84,9 @@ export class Contents {
   ): Promise<{ reader: ContentReader; version: FileVersion }> {
     const profile = await this.#core.profile(signal);
     try {
-      return await openContent(() => node.path, known, profile, this.#core.options, signal);
+      const { options } = this.#core;
+      const path = (): string => node.path;
+      return await openContent(path, known, profile, options, signal, () => node.gate);
     } catch (error) {
       if (isNotFound(error) && node.parent !== undefined)
         this.#core.recordUnknown(node.parent, node.name);

@@ -233,8 +233,11 @@ export class Core {
     }
     if (data === undefined || data.expect === 'absent') return;
     // What was written here since is not there yet; somebody else's content is not to be overwritten by it.
-    if (data.dirty && !sameTime(resource.mtime, former.mtime)) return;
-    if (same(data.expect.etag)) data.expect = versionOf(resource);
+    const untouched = sameTime(resource.mtime, former.mtime);
+    if (data.dirty && !untouched) return;
+    if (!same(data.expect.etag)) return;
+    data.expect = versionOf(resource);
+    if (untouched) data.reader?.retag(data.expect);
   }
 
   /** A name was made, replaced or removed by us. */

@@ -1,6 +1,15 @@
 /** Hard links over a mount of our own share. */
 import assert from 'node:assert/strict';
-import { linkSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { bash, python } from '../support/run.js';
 import { scenario } from '../support/scenario.js';
 
@@ -136,5 +145,43 @@ scenario(
     await bash('echo other > "$1/new" && mv "$1/new" "$1/d"; sleep 1.2', [peer.dir]);
     await bash('cd "$1" && test ! c -ef d && echo four > c && grep -q other d', [dir]);
     assert.equal(statSync(`${peer.dir}/d`).nlink, 1);
+  },
+);
+
+const READ_ON = `
+import os, sys
+os.chdir(sys.argv[1])
+MIB = 1 << 20
+def read(fd, at):
+    block = os.pread(fd, MIB, at * MIB)
+    assert block == bytes([at]) + bytes(MIB - 1), (at, len(block))
+changes = {
+    'chmod': lambda: os.chmod('long', 0o600),
+    'link': lambda: os.link('long', 'longer'),
+    'rename': lambda: os.rename('long', 'renamed'),
+    'unlink': lambda: os.unlink('renamed'),
+}
+fd = os.open('long', os.O_RDONLY)
+read(fd, 0)
+for at, (how, change) in enumerate(changes.items()):
+    change()
+    read(fd, 240 - 50 * at)
+assert os.fstat(fd).st_nlink == 1
+print(os.listdir('.'))
+`;
+
+function makeLong(served: string): void {
+  const fd = openSync(`${served}/long`, 'w');
+  ftruncateSync(fd, 250 << 20);
+  for (let at = 0; at < 250; at++) writeSync(fd, Buffer.of(at), 0, 1, at << 20);
+  closeSync(fd);
+}
+
+scenario(
+  'a long file is read on while its names and its mode change here',
+  { ...options, prepare: makeLong },
+  async ({ dir }) => {
+    const { stdout } = await python(READ_ON, [dir]);
+    assert.equal(stdout.trim(), "['longer']");
   },
 );

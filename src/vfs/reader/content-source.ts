@@ -5,6 +5,12 @@ import type { FileVersion } from '../content.js';
 import { FsError } from '../filesystem.js';
 import { sameVersion } from './versions.js';
 
+/** A change of ours that is on its way, if there is one: of the name, mode or times, not of the content. */
+export type Settling = () => Promise<void> | undefined;
+
+/** Requests don't stay on their way for so many changes. */
+const MAX_VERSIONS = 8;
+
 /** An answer is of another version than the reader's. */
 class OtherVersion extends Error {}
 
@@ -18,15 +24,33 @@ const CHANGED = new Set([404, 410, 412, 416]);
 export class ContentSource {
   readonly client: WebDavClient;
   readonly log: Logger;
-  readonly version: FileVersion;
   readonly path: () => string;
+  /** The same content under each of the ETags that it had, the present one first. */
+  #versions: readonly FileVersion[];
+  readonly #settling: Settling;
   #failure: FsError | undefined;
 
-  constructor(client: WebDavClient, log: Logger, path: () => string, version: FileVersion) {
+  constructor(
+    client: WebDavClient,
+    log: Logger,
+    path: () => string,
+    version: FileVersion,
+    settling: Settling = () => undefined,
+  ) {
     this.client = client;
     this.log = log;
     this.path = path;
-    this.version = version;
+    this.#versions = [version];
+    this.#settling = settling;
+  }
+
+  get version(): FileVersion {
+    return this.#versions[0]!;
+  }
+
+  /** Our own change of name, mode or times gave the content another ETag. Answers with the one before may still be on their way. */
+  retag(version: FileVersion): void {
+    this.#versions = [version, ...this.#versions].slice(0, MAX_VERSIONS);
   }
 
   get failure(): FsError | undefined {
@@ -35,19 +59,23 @@ export class ContentSource {
 
   /** Throws when the answer is of another version. */
   checkHead(head: GetResult): void {
-    if (!sameVersion({ size: head.totalSize, etag: head.etag }, this.version)) {
+    const told = { size: head.totalSize, etag: head.etag };
+    if (!this.#versions.some((version) => sameVersion(told, version))) {
       throw new OtherVersion(`${head.etag ?? 'no ETag'}, ${head.totalSize} bytes`);
     }
   }
 
   /**
    * What a failed request for `path` means: returns when it is worth another try, else throws.
-   * The file may have been renamed by ourselves between asking for its path and the answer: only the present path's answer counts.
+   * The file may have been renamed by ourselves between asking for its path and the answer: only the present path's answer counts. And
+   * while a change of ours is on its way, its ETag may be the new one already.
    */
-  judge(error: unknown, path: string): void {
+  async judge(error: unknown, path: string): Promise<void> {
     const changed =
       error instanceof OtherVersion || (error instanceof DavError && CHANGED.has(error.status));
     if (changed) {
+      const settling = this.#settling();
+      if (settling !== undefined) return settling;
       if (this.path() !== path) return;
       this.#failure ??= new FsError('ESTALE', `${path} has changed since it was opened`, {
         cause: error,

@@ -2,7 +2,7 @@ import { HttpError, type BodySink } from '../../http/types.js';
 import { DavError, type GetResult, type Resource, type ServerProfile } from '../../webdav/types.js';
 import type { ContentReader, DataOptions, FileVersion } from '../content.js';
 import { FsError } from '../filesystem.js';
-import { ContentSource } from './content-source.js';
+import { ContentSource, type Settling } from './content-source.js';
 import { isSmall, readerFor } from './reader-for.js';
 import { SegmentReader } from './segment-reader.js';
 import { versionOf, versionOfHead } from './versions.js';
@@ -37,12 +37,13 @@ export async function openContent(
   profile: ServerProfile,
   options: DataOptions,
   signal: AbortSignal,
+  settling?: Settling,
 ): Promise<OpenedContent> {
   let version = known && versionOf(known);
   for (let attempt = 1; ; attempt += 1) {
     version ??= versionOf(await options.client.stat(path(), { signal }));
     try {
-      return await new Opening(path, version, profile, options).start(signal);
+      return await new Opening(path, version, profile, options, settling).start(signal);
     } catch (error) {
       signal.throwIfAborted();
       const other = error instanceof OtherSize ? error.version : undefined;
@@ -66,6 +67,7 @@ class Opening implements BodySink {
   readonly #known: FileVersion;
   readonly #profile: ServerProfile;
   readonly #options: DataOptions;
+  readonly #settling: Settling | undefined;
   readonly #controller = new AbortController();
   #receiver: { take(chunk: Buffer): void } | undefined;
 
@@ -74,8 +76,10 @@ class Opening implements BodySink {
     known: FileVersion,
     profile: ServerProfile,
     options: DataOptions,
+    settling: Settling | undefined,
   ) {
     this.#path = path;
+    this.#settling = settling;
     this.#known = known;
     this.#profile = profile;
     this.#options = options;
@@ -130,7 +134,7 @@ class Opening implements BodySink {
     if (windows(this.#known.size) !== windows(version.size)) throw new OtherSize(version);
 
     const { client, log } = this.#options;
-    const source = new ContentSource(client, log, this.#path, version);
+    const source = new ContentSource(client, log, this.#path, version, this.#settling);
     const reader = readerFor(source, this.#profile, this.#options);
     const running = { done, controller: this.#controller };
     if (reader instanceof SegmentReader) {

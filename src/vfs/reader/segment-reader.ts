@@ -30,6 +30,10 @@ export class SegmentReader implements ContentReader {
     return this.#source.version;
   }
 
+  retag(version: FileVersion): void {
+    this.#source.retag(version);
+  }
+
   /** Makes room for a GET of `range` that the caller runs itself; `begin` and `take` are then the caller's. */
   expect(range: Range): Segment {
     return this.#insert(range, false);

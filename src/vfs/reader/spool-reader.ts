@@ -54,6 +54,10 @@ export class SpoolReader implements ContentReader {
     return this.#source.version;
   }
 
+  retag(version: FileVersion): void {
+    this.#source.retag(version);
+  }
+
   begin(running?: RunningGet): void {
     this.#started = true;
     this.#transfer.run(running).catch((error: unknown) => {

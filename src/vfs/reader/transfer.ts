@@ -53,7 +53,7 @@ export class Transfer {
       } catch (error) {
         idle = this.#position > before || adopted ? 0 : idle + 1;
         if (!this.#controller.signal.aborted) {
-          this.#source.judge(error, path);
+          await this.#source.judge(error, path);
           if (idle >= MAX_IDLE_ATTEMPTS) throw error;
         }
       }
