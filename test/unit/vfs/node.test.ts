@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node } from '../../../src/vfs/node.js';
+import { NameCache } from '../../../src/vfs/name-cache.js';
 import { NodeTable } from '../../../src/vfs/node-table.js';
+import type { Resource } from '../../../src/webdav/types.js';
 import { FileData } from '../../../src/vfs/file-data.js';
 import { fileResource, folderResource } from './resources.js';
 
@@ -72,4 +74,67 @@ test('a detached name can be taken by another node at once', () => {
   table.forget(old.id, 1);
   assert.equal(table.root.children.get('f'), young);
   assert.equal(old.unlinked, true);
+});
+
+const linked = (name: string, ino: number, nlink = 2): Resource => ({
+  ...fileResource(name, 1),
+  posix: { ino, nlink, ...(nlink > 1 && { dev: 7 }) },
+});
+
+test('a file with several names is found by each and lives until the last is gone', () => {
+  const table = new NodeTable();
+  const folder = table.create(table.root, 'd', folderResource('d'), 0);
+  const file = table.create(table.root, 'a', linked('a', 50), 0);
+  file.lookups = 1;
+  assert.equal(table.fileOf(linked('b', 50)), file);
+  assert.equal(table.fileOf(linked('b', 51)), undefined);
+  assert.equal(table.fileOf(linked('b', 50, 1)), undefined);
+  table.addName(file, folder, 'b');
+  assert.equal(folder.children.get('b'), file);
+  assert.equal(file.path, '/a');
+
+  table.rename(file, { parent: folder, name: 'b' }, { parent: folder, name: 'c' });
+  assert.deepEqual([file.path, [...folder.children.keys()]], ['/a', ['c']]);
+  table.removeName(file, table.root, 'a');
+  assert.deepEqual([file.path, file.unlinked], ['/d/c', false]);
+  table.removeName(file, folder, 'c');
+  assert.equal(file.unlinked, true);
+  assert.equal(table.fileOf(linked('b', 50)), undefined);
+  table.forget(file.id, 1);
+  assert.equal(table.size, 1, 'and its folder goes along');
+});
+
+test('forgotten, a file with several names leaves none behind', () => {
+  const table = new NodeTable();
+  const file = table.create(table.root, 'a', linked('a', 50), 0);
+  table.addName(file, table.root, 'b');
+  file.lookups = 1;
+  table.forget(file.id, 1);
+  assert.deepEqual([table.size, table.root.children.size], [1, 0]);
+  assert.equal(table.fileOf(linked('a', 50)), undefined);
+});
+
+test('two live files never have one inode number, whatever the peer tells', () => {
+  const table = new NodeTable();
+  const first = table.create(table.root, 'a', linked('a', 50, 1), 0);
+  assert.equal(first.ino, 50);
+  first.lookups = 1;
+  // It was replaced by an upload since, and the peer gave its number to another file.
+  const second = table.create(table.root, 'b', linked('b', 50, 1), 0);
+  assert.notEqual(second.ino, 50);
+  table.forget(first.id, 1);
+  assert.equal(table.create(table.root, 'c', linked('c', 50, 1), 0).ino, 50);
+});
+
+test('what was told of a file with several names is outdated by a change under any of them', () => {
+  const cache = new NameCache({ maxNames: 10, maxListed: 10 });
+  cache.put(1, 'a', linked('a', 50), 10);
+  cache.put(1, 'other', linked('other', 51), 10);
+  cache.putListing(2, new Map([['b', linked('b', 50)]]), 10);
+  cache.noteFileChange(linked('x', 50), 11);
+  assert.equal(cache.find(1, 'a', 0), undefined);
+  assert.equal(cache.find(2, 'b', 0), undefined);
+  assert.equal(cache.find(1, 'other', 0)?.at, 10);
+  cache.put(1, 'a', linked('a', 50), 12);
+  assert.equal(cache.find(1, 'a', 0)?.at, 12);
 });
