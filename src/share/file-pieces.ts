@@ -77,7 +77,8 @@ class PieceReader {
     const buffer = this.#buffers?.[this.#turn] ?? Buffer.allocUnsafeSlow(length);
     this.#turn = this.#turn === 0 ? 1 : 0;
     const count = this.#calls?.readCached?.(this.#fd, buffer, length, at) ?? -1;
-    return count < 0 ? readInPool(this.#fd, buffer, length, at) : buffer.subarray(0, count);
+    // That the file ends here is asked the ordinary way: an answer would be broken off for it.
+    return count <= 0 ? readInPool(this.#fd, buffer, length, at) : buffer.subarray(0, count);
   }
 }
 

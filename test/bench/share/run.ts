@@ -73,7 +73,7 @@ async function load(side: Side, job: Partial<Job> & Pick<Job, 'kind' | 'path'>):
   const before = side.busy();
   generator.send({ ...message, requests: Math.min(message.requests, 1e9) });
   const [outcome] = (await once(generator, 'message')) as [Outcome | { error: string }];
-  if ('error' in outcome) throw new Error(`${side.name}: ${outcome.error}`);
+  if ('error' in outcome) throw new Error(`${side.name}: ${outcome.error}\n${side.log()}`);
   if (outcome.failures > 0) throw new Error(`${side.name}: ${outcome.failures} failed`);
   return { ...outcome, work: ((side.busy() - before) * 1e6) / outcome.requests };
 }

@@ -22,6 +22,8 @@ export interface Side {
   freshFolder(): Promise<string>;
   /** Resident memory of the server with its children, in MiB. */
   memory(): number;
+  /** What it has said so far. */
+  readonly log: () => string;
   /** Processor time that they have used, in seconds. */
   busy(): number;
 }
@@ -128,6 +130,7 @@ export async function startSide(name: SideName, files: Files): Promise<Side> {
   return {
     name,
     target,
+    log,
     async freshFolder() {
       await run('rm', ['-rf', path.join(dir, `put-${folders}`)]);
       const folder = `put-${++folders}`;
