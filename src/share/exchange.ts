@@ -70,9 +70,12 @@ export class Exchange {
     const length = body === undefined ? 0 : Buffer.byteLength(body);
     const bodyless = status === 204 || status === 304;
     this.res.writeHead(status, bodyless ? headers : { ...headers, 'Content-Length': length });
+    if (body === undefined || this.method === 'HEAD') {
+      this.res.end();
+      return;
+    }
     this.bytesOut += length;
-    if (body === undefined || this.method === 'HEAD') this.res.end();
-    else this.res.end(body);
+    this.res.end(body);
   }
 
   /** Hands `chunk` to the connection; waits until it wants more. Throws ClientGoneError when it is gone. */

@@ -67,8 +67,8 @@ export interface ShareOptions {
   readonly watches?: WatchCalls | undefined;
   readonly onRequest?: (record: RequestRecord) => void;
   /**
-   * Longest wait for the next byte from or to a client (default 60 s). Waits that end with a few bytes add up: a client has to move
-   * at least 16 KiB in this time.
+   * Longest wait for the next byte from a client, or for it to take the next piece of a response, up to 256 KiB (default 60 s). Waits
+   * that end with a few bytes add up: a client has to move at least 16 KiB in this time.
    */
   readonly stallTimeoutMs?: number;
   /** Longest wait for (the rest of) a request's head, and longest idle time of a connection. */
