@@ -123,6 +123,7 @@ function fileSystemOptions(options: MountOptions, cacheDir: string) {
     readOnly: options.ro,
     attrTtlMs: options.strict ? 0 : ttlMs,
     negativeTtlMs: options.strict ? 0 : (options.negativeTimeoutMs ?? ttlMs),
+    closeToOpen: options.closeToOpen,
     // Well within the time after which a silent request is given up.
     heartbeatMs: Math.min(MAX_HEARTBEAT_MS, options.timeoutMs / 4),
   };

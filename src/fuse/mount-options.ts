@@ -27,6 +27,8 @@ export interface MountOptions {
   readonly entryTimeoutMs: number | undefined;
   readonly negativeTimeoutMs: number | undefined;
   readonly strict: boolean;
+  /** An open asks the peer, whatever is known. */
+  readonly closeToOpen: boolean;
   readonly cacheDir: string | undefined;
   readonly readAheadBytes: number | undefined;
   readonly timeoutMs: number;
@@ -104,6 +106,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionRow>> = {
   entry_timeout: valued('entryTimeoutMs', 'seconds', 'vfs', 'age of names, seconds (1)'),
   negative_timeout: valued('negativeTimeoutMs', 'seconds', 'vfs', 'age of absent names, seconds'),
   strict: flag('strict', true, 'vfs', 'no metadata is cached'),
+  nocto: flag('closeToOpen', false, 'vfs', 'an open uses what is cached, as with nfs(5)'),
   cache_dir: valued('cacheDir', 'text', 'vfs', 'folder for data on its way to the peer'),
   read_ahead: valued('readAheadBytes', 'bytes', 'vfs', 'memory for read-ahead: 64M, 1G'),
   timeout: valued('timeoutMs', 'seconds', 'http', 'longest time an operation takes, seconds (30)'),
@@ -158,6 +161,7 @@ const DEFAULTS: MountOptions = {
   entryTimeoutMs: undefined,
   negativeTimeoutMs: undefined,
   strict: false,
+  closeToOpen: true,
   cacheDir: undefined,
   readAheadBytes: undefined,
   timeoutMs: 30_000,

@@ -32,6 +32,8 @@ export interface CoreOptions extends DataOptions, OwnerOptions {
   readonly negativeTtlMs: number;
   readonly maxNames: number;
   readonly maxListed: number;
+  /** An open asks the peer, whatever is known. */
+  readonly closeToOpen: boolean;
   /** Time between signs of life of a feed of changes. */
   readonly heartbeatMs: number;
   /** Monotonic clock, ms. */
@@ -44,6 +46,7 @@ export const CORE_DEFAULTS = {
   negativeTtlMs: 1000,
   maxNames: 100_000,
   maxListed: 1_000_000,
+  closeToOpen: true,
   heartbeatMs: 3000,
   now: (): number => performance.now(),
 } as const;

@@ -53,6 +53,7 @@ export interface DavFileSystemOptions {
   readonly negativeTtlMs?: number;
   readonly maxNames?: number;
   readonly maxListed?: number;
+  readonly closeToOpen?: boolean;
   readonly heartbeatMs?: number;
   readonly now?: () => number;
 }

@@ -67,8 +67,7 @@ export class Opening {
     if (!changes(flags) && !inUse && node.pagesEtag === undefined && node.resource.size > 0) {
       return this.#openAndFetch(node, flags, signal);
     }
-    if (node.resourceAt < this.#core.now() - SAME_CALL_MS)
-      await this.#core.lookups.revalidate(node, signal, true);
+    if (!this.#isKnown(node)) await this.#core.lookups.revalidate(node, signal, true);
     if (node.isLocal) return this.#openLocal(node, flags);
     await this.#core.answers.tellKernel(node);
     const data = this.#handles.dataOf(node, versionOf(node.resource));
@@ -81,6 +80,11 @@ export class Opening {
       throw error;
     }
     return answer;
+  }
+
+  #isKnown(node: Node): boolean {
+    if (node.resourceAt >= this.#core.now() - SAME_CALL_MS) return true;
+    return !this.#core.options.closeToOpen && this.#core.isFresh(node);
   }
 
   /** The GET that brings the first bytes also tells the version: opening and reading a small file is one request. */

@@ -192,6 +192,25 @@ scenario(
   },
 );
 
+scenario(
+  'with -o nocto an open asks nothing while the feed tells',
+  options('nocto'),
+  async (scene) => {
+    await feedIsOpen(scene);
+    const read = 'ls -l "$1/sub" && cat "$1/sub/file-1"';
+    await bash(read, [scene.dir]);
+    await idle(1500);
+    await bash(read, [scene.dir]);
+    await idle(2500);
+    assert.deepEqual(await requestsOf(scene, read), []);
+    // As long as before: only the line tells.
+    writeFileSync(`${scene.peer.dir}/sub/file-1`, 'CHANGED 1\n');
+    await waitUntil('the content', async () => {
+      return (await bash('cat "$1/sub/file-1"', [scene.dir])).stdout === 'CHANGED 1\n';
+    });
+  },
+);
+
 scenario('with -o strict there is no feed', options('strict'), async ({ dir, mount }) => {
   await bash('ls -l "$1" "$1/sub"', [dir]);
   assert.ok(!mount.log().includes(OPEN));
