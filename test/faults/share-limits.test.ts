@@ -146,7 +146,7 @@ for (const [carrier, connect] of Object.entries(CARRIERS)) {
 }
 
 test('a client that is slow but not idle is served', async () => {
-  const t = await startShare({ headTimeoutMs: 400, stallTimeoutMs: 400 });
+  const t = await startShare({ headTimeoutMs: 1500, stallTimeoutMs: 1500 });
   const socket = await t.connect();
   const reply = readToEnd(socket);
   socket.write('PUT /f HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 400000\r\n\r\n');
