@@ -38,6 +38,18 @@ struct listing {
   /* Filled so far. */
   size_t count;
   size_t names_used;
+  /* There are no more. */
+  bool at_end;
+};
+
+/* One that a thread of the pool fills. */
+struct reading {
+  struct listing listing;
+  int failed;
+  napi_async_work work;
+  napi_deferred deferred;
+  /* Keep the memory of `names` and `states` in its place. */
+  napi_ref buffers[2];
 };
 
 static double now_ms(void) {
@@ -110,7 +122,10 @@ static int fill(struct listing *listing) {
   for (;;) {
     long size = syscall(SYS_getdents64, listing->fd, entries, sizeof entries);
     if (size < 0) return errno;
-    if (size == 0) return 0;
+    if (size == 0) {
+      listing->at_end = true;
+      return 0;
+    }
     for (long at = 0; at < size;) {
       const struct entry *entry = (const struct entry *)(entries + at);
       if (!add_entry(listing, entry)) {
@@ -140,21 +155,89 @@ static bool get_states(napi_env env, napi_value value, struct listing *listing) 
   return true;
 }
 
+/* The number of members; its one's complement where they are the last. */
+static int64_t result_of(const struct listing *listing) {
+  int64_t count = (int64_t)listing->count;
+  return listing->at_end ? ~count : count;
+}
+
+static bool get_listing(napi_env env, napi_value *arguments, struct listing *listing, uint32_t *limit_ms) {
+  if (!get_int32(env, arguments[0], "fd", &listing->fd) ||
+      !get_bytes(env, arguments[1], "names", &listing->names, &listing->names_size) ||
+      !get_states(env, arguments[2], listing) || !get_uint32(env, arguments[4], "limitMs", limit_ms)) {
+    return false;
+  }
+  if (napi_get_value_bool(env, arguments[3], &listing->with_attributes) == napi_ok) return true;
+  return throw_type(env, "withAttributes must be a boolean") != NULL;
+}
+
 /* readMembers(fd, names, states, withAttributes, limitMs) */
 static napi_value read_members(napi_env env, napi_callback_info info) {
   napi_value arguments[5];
   struct listing listing = {0};
   uint32_t limit_ms;
-  if (!get_arguments(env, info, 5, arguments, NULL) || !get_int32(env, arguments[0], "fd", &listing.fd) ||
-      !get_bytes(env, arguments[1], "names", &listing.names, &listing.names_size) ||
-      !get_states(env, arguments[2], &listing) || !get_uint32(env, arguments[4], "limitMs", &limit_ms)) {
-    return NULL;
-  }
-  TRY(env, napi_get_value_bool(env, arguments[3], &listing.with_attributes));
+  if (!get_arguments(env, info, 5, arguments, NULL) || !get_listing(env, arguments, &listing, &limit_ms)) return NULL;
   listing.until_ms = now_ms() + limit_ms;
   int failed = fill(&listing);
   if (failed != 0) return throw_errno(env, failed, "getdents64", NULL);
-  return from_int(env, (int64_t)listing.count);
+  return from_int(env, result_of(&listing));
 }
 
-bool define_members(napi_env env, napi_value exports) { return define_function(env, exports, "readMembers", read_members); }
+/* In a thread of the pool: nothing of JavaScript may be touched. */
+static void read_in_thread(napi_env env, void *data) {
+  (void)env;
+  struct reading *reading = data;
+  reading->failed = fill(&reading->listing);
+}
+
+static void free_reading(napi_env env, struct reading *reading) {
+  for (size_t at = 0; at < 2; at++) {
+    if (reading->buffers[at] != NULL) napi_delete_reference(env, reading->buffers[at]);
+  }
+  if (reading->work != NULL) napi_delete_async_work(env, reading->work);
+  free(reading);
+}
+
+static void settle(napi_env env, napi_status status, void *data) {
+  struct reading *reading = data;
+  napi_value value = NULL;
+  int failed = status == napi_ok ? reading->failed : ECANCELED;
+  if (failed != 0) throw_errno(env, failed, "getdents64", NULL);
+  if (failed != 0 && napi_get_and_clear_last_exception(env, &value) == napi_ok) {
+    napi_reject_deferred(env, reading->deferred, value);
+  } else if (napi_create_int64(env, result_of(&reading->listing), &value) == napi_ok) {
+    napi_resolve_deferred(env, reading->deferred, value);
+  }
+  free_reading(env, reading);
+}
+
+static bool start_reading(napi_env env, struct reading *reading, napi_value *arguments, napi_value *promise) {
+  napi_value name;
+  return napi_create_reference(env, arguments[1], 1, &reading->buffers[0]) == napi_ok &&
+         napi_create_reference(env, arguments[2], 1, &reading->buffers[1]) == napi_ok &&
+         napi_create_string_utf8(env, "davport:readMembers", NAPI_AUTO_LENGTH, &name) == napi_ok &&
+         napi_create_async_work(env, NULL, name, read_in_thread, settle, reading, &reading->work) == napi_ok &&
+         napi_create_promise(env, &reading->deferred, promise) == napi_ok &&
+         napi_queue_async_work(env, reading->work) == napi_ok;
+}
+
+/* readMembersAhead(fd, names, states, withAttributes, limitMs) */
+static napi_value read_members_ahead(napi_env env, napi_callback_info info) {
+  napi_value arguments[5], promise = NULL;
+  struct listing listing = {0};
+  uint32_t limit_ms;
+  if (!get_arguments(env, info, 5, arguments, NULL) || !get_listing(env, arguments, &listing, &limit_ms)) return NULL;
+  struct reading *reading = calloc(1, sizeof *reading);
+  if (reading == NULL) return throw_errno(env, ENOMEM, "getdents64", NULL);
+  listing.until_ms = now_ms() + limit_ms;
+  reading->listing = listing;
+  if (start_reading(env, reading, arguments, &promise)) return promise;
+  throw_last(env);
+  free_reading(env, reading);
+  return NULL;
+}
+
+bool define_members(napi_env env, napi_value exports) {
+  return define_function(env, exports, "readMembers", read_members) &&
+         define_function(env, exports, "readMembersAhead", read_members_ahead);
+}

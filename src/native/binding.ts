@@ -74,7 +74,7 @@ export interface NativeBinding {
   removexattr(path: Path, name: string): void;
   /**
    * Reads on in the open folder `fd` (O_RDONLY): the names and states of its next members, without "." and "..", links not followed.
-   * Returns their number; 0 at the end. Each name ends with a NUL in `names`; `states` has 11 fields for each member, in this order:
+   * Returns their number, and its one's complement (~) when there are no more. Each name ends with a NUL in `names`; `states` has 11 fields for each member, in this order:
    * where the name ends, mode (or a negative errno where the state can not be told), nlink, size, ino, dev, times of access, modification, change
    * and birth (nanoseconds; 0 for unknown), and the bytes of its list of extended attributes (0: it has none for sure; -1: not known,
    * as without `withAttributes`). Members that have gone are left out. Stops after about `limitMs`, with one member at least.
@@ -87,6 +87,14 @@ export interface NativeBinding {
     withAttributes: boolean,
     limitMs: number,
   ): number;
+  /** The same in a thread of the pool. Until it settles, `fd` stays open, and `names` and `states` belong to it. */
+  readMembersAhead(
+    fd: number,
+    names: Uint8Array,
+    states: BigInt64Array,
+    withAttributes: boolean,
+    limitMs: number,
+  ): Promise<number>;
   /** Times of a file, or of a symbolic link itself. Seconds may be negative, an nsec is 0..999999999; -1: that time stays. */
   settimes(
     path: Path,

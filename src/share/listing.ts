@@ -1,4 +1,5 @@
 /** A resource and, by Depth, its members: each is told by one DAV:response, while the folders are being read. */
+import { readMembersAhead } from './ahead-reader.js';
 import { coverByFeed } from './change-feed/cover.js';
 import { requireIf } from './conditional.js';
 import type { Context } from './context.js';
@@ -7,7 +8,7 @@ import type { Exchange } from './exchange.js';
 import type { FileState } from './file-state.js';
 import type { Subject } from './live-properties.js';
 import { lockDiscovery } from './locks/lock-properties.js';
-import { readMembers, type Member } from './member-reader.js';
+import type { Member } from './member-reader.js';
 import { MemberView, type ViewedFolder } from './member-view.js';
 import { davCondition, formatStatusResponse, MultistatusWriter } from './multistatus-writer.js';
 import { kindOf, type Place } from './place.js';
@@ -160,17 +161,21 @@ export class Listing {
     below: Branch[] | undefined,
   ): Promise<void> {
     const folder = { segments: branch.segments, base: formatHref(branch.segments, true) };
-    const members = readMembers(place.path, this.#context.options.attributes, this.#wantsDead);
+    const calls = this.#context.options.attributes;
+    const members = readMembersAhead(place.path, calls, this.#wantsDead);
     try {
-      for (let member = members.next(); member; member = members.next()) {
-        const response = this.#member(folder, member, branch, below);
-        const wait = response === undefined ? undefined : tell(response);
-        if (wait) await wait;
-        const pause = this.#slices.pause();
-        if (pause) {
-          await pause;
+      for (;;) {
+        for (let member = members.next(); member; member = members.next()) {
+          const response = this.#member(folder, member, branch, below);
+          const wait = response === undefined ? undefined : tell(response);
+          if (wait) await wait;
+          const pause = this.#slices.pause();
+          if (pause) await pause;
           this.#context.closing.throwIfAborted();
         }
+        const more = members.more();
+        if (!more) break;
+        await more;
       }
     } finally {
       members.close();

@@ -18,9 +18,9 @@ export interface Member {
 
 /** As much as one read of the folder can give, and some; see members.c. */
 const BATCH = 2048;
-const NAMES_BYTES = 64 * 1024;
+export const NAMES_BYTES = 64 * 1024;
 /** How long one call may hold the event loop. */
-const LIMIT_MS = 4;
+export const LIMIT_MS = 4;
 
 const OPEN_FOLDER = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW;
 
@@ -61,37 +61,26 @@ class SingleReader implements MemberReader {
   }
 }
 
-type BatchCalls = Pick<Required<AttributeCalls>, 'readMembers'>;
-
-function hasBatches(calls: Partial<BatchCalls> | undefined): calls is BatchCalls {
-  return calls?.readMembers !== undefined;
-}
-
-class BatchReader implements MemberReader {
+/** What one read of a folder gave. */
+export class MemberBatch {
   readonly #fd: number;
-  /** Properties of members are kept beside them. */
   readonly #hasStore: boolean;
-  readonly #calls: BatchCalls;
-  readonly #withAttributes: boolean;
-  readonly #bytes = Buffer.allocUnsafe(NAMES_BYTES);
-  /** A new one for each batch, as the states of the last may still be in use. */
-  #table = new BigInt64Array(0);
-  #names: readonly string[] = [];
+  readonly #table: BigInt64Array;
+  readonly #names: readonly string[];
   #row = 0;
-  /** At first short: the client gets its first bytes early. */
-  #limitMs = 1;
-  #closed = false;
 
-  constructor(path: FsPath, calls: BatchCalls, withAttributes: boolean) {
-    this.#fd = fs.openSync(path, OPEN_FOLDER);
-    this.#hasStore = hasStore(this.#fd);
-    this.#calls = calls;
-    this.#withAttributes = withAttributes;
+  /** `bytes` may be used again; `table` is kept, as the states lie in it. */
+  constructor(folder: OpenFolder, bytes: Buffer, table: BigInt64Array, count: number) {
+    this.#fd = folder.fd;
+    this.#hasStore = folder.hasStore;
+    this.#table = table;
+    // One text for all names: cheaper than one call for each.
+    const end = count === 0 ? 0 : MemberState.nameEnd(table, count - 1);
+    this.#names = count === 0 ? [] : bytes.toString('latin1', 0, end).split('\0');
   }
 
   next(): Member | undefined {
-    for (;;) {
-      if (this.#row === this.#names.length && !this.#fill()) return undefined;
+    while (this.#row < this.#names.length) {
       const row = this.#row++;
       if (this.#names[row] === STORE_NAME) continue;
       const name = fromLatin1Name(this.#names[row]!);
@@ -102,35 +91,74 @@ class BatchReader implements MemberReader {
       const other = lookAt(path);
       if (other !== 'gone') return { name, path, state: other, mayHaveProperties: true };
     }
+    return undefined;
+  }
+}
+
+export interface OpenFolder {
+  readonly fd: number;
+  /** Properties of members are kept beside them. */
+  readonly hasStore: boolean;
+}
+
+export function openFolder(path: FsPath): OpenFolder {
+  const fd = fs.openSync(path, OPEN_FOLDER);
+  return { fd, hasStore: hasStore(fd) };
+}
+
+/** Room for a batch. */
+export function newTable(): BigInt64Array {
+  return new BigInt64Array(BATCH * MEMBER_FIELDS);
+}
+
+type BatchCalls = Pick<Required<AttributeCalls>, 'readMembers'>;
+
+function hasBatches(calls: Partial<BatchCalls> | undefined): calls is BatchCalls {
+  return calls?.readMembers !== undefined;
+}
+
+class BatchReader implements MemberReader {
+  readonly #folder: OpenFolder;
+  readonly #calls: BatchCalls;
+  readonly #withAttributes: boolean;
+  readonly #bytes = Buffer.allocUnsafe(NAMES_BYTES);
+  #batch: MemberBatch | undefined;
+  #ended = false;
+  #closed = false;
+
+  constructor(path: FsPath, calls: BatchCalls, withAttributes: boolean) {
+    this.#folder = openFolder(path);
+    this.#calls = calls;
+    this.#withAttributes = withAttributes;
   }
 
-  #fill(): boolean {
-    this.#table = new BigInt64Array(BATCH * MEMBER_FIELDS);
-    const count = this.#calls.readMembers(
-      this.#fd,
-      this.#bytes,
-      this.#table,
-      this.#withAttributes,
-      this.#limitMs,
-    );
-    this.#limitMs = LIMIT_MS;
-    this.#row = 0;
-    if (count === 0) {
-      this.#names = [];
-      return false;
+  next(): Member | undefined {
+    for (;;) {
+      const member = this.#batch?.next();
+      if (member || this.#ended) return member;
+      this.#fill();
     }
-    // One text for all names: cheaper than one call for each.
-    const end = MemberState.nameEnd(this.#table, count - 1);
-    this.#names = this.#bytes.toString('latin1', 0, end).split('\0');
-    return true;
+  }
+
+  #fill(): void {
+    const table = newTable();
+    const { fd } = this.#folder;
+    const result = this.#calls.readMembers(fd, this.#bytes, table, this.#withAttributes, LIMIT_MS);
+    this.#ended = result < 0;
+    this.#batch = new MemberBatch(this.#folder, this.#bytes, table, countOf(result));
   }
 
   /** Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    fs.closeSync(this.#fd);
+    fs.closeSync(this.#folder.fd);
   }
+}
+
+/** The addon says by the one's complement that there are no more. */
+export function countOf(result: number): number {
+  return result < 0 ? ~result : result;
 }
 
 class KnownMember implements Member {

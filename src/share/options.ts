@@ -23,6 +23,13 @@ export interface AttributeCalls {
     withAttributes: boolean,
     limitMs: number,
   ): number;
+  readMembersAhead?(
+    fd: number,
+    names: Uint8Array,
+    states: BigInt64Array,
+    withAttributes: boolean,
+    limitMs: number,
+  ): Promise<number>;
   /** What the kernel has at hand of a file; -1: it would have to wait. As the addon's binding has it. */
   readCached?(fd: number, buffer: Uint8Array, length: number, position: number): number;
   /** utimensat(2) with AT_SYMLINK_NOFOLLOW; an nsec of -1 leaves that time. Without it times are set to the microsecond below. */

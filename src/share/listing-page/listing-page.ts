@@ -1,7 +1,7 @@
 /** A folder as a page for people; programs use PROPFIND. */
+import { readMembersAhead } from '../ahead-reader.js';
 import type { Exchange, Headers } from '../exchange.js';
-import { readMembers } from '../member-reader.js';
-import { MemberView } from '../member-view.js';
+import { MemberView, type ViewedMember } from '../member-view.js';
 import type { Place } from '../place.js';
 import { respondCoded, ResponseBody } from '../response-body.js';
 import { Slices } from '../slices.js';
@@ -87,31 +87,34 @@ async function readRows(
   const folder = { segments: target.segments, base: formatHref(target.segments, true) };
   const view = new MemberView(context, false);
   const rows: Row[] = [];
-  const members = readMembers(place.path, context.options.attributes, false);
+  const members = readMembersAhead(place.path, context.options.attributes, false);
   try {
-    for (let member = members.next(); member; member = members.next()) {
-      const viewed = member.state && view.of(folder, member, member.state);
-      viewed?.target?.close();
-      if (viewed && rows.length >= MAX_ROWS) return { rows, complete: false };
-      if (viewed) {
-        const { href, subject } = viewed;
-        rows.push({
-          href,
-          name: member.name,
-          key: sortKey(member.name),
-          isFolder: subject.kind === 'collection',
-          size: subject.kind === 'file' ? Number(subject.stat.size) : undefined,
-          modifiedSec: toSeconds(subject.stat.mtimeNs),
-        });
+    for (;;) {
+      for (let member = members.next(); member; member = members.next()) {
+        const viewed = member.state && view.of(folder, member, member.state);
+        viewed?.target?.close();
+        if (viewed && rows.length >= MAX_ROWS) return { rows, complete: false };
+        if (viewed) rows.push(toRow(member.name, viewed));
+        const pause = slices.pause();
+        if (pause) await pause;
       }
-      const pause = slices.pause();
-      if (pause) {
-        await pause;
-        context.closing.throwIfAborted();
-      }
+      context.closing.throwIfAborted();
+      const more = members.more();
+      if (!more) return { rows, complete: true };
+      await more;
     }
   } finally {
     members.close();
   }
-  return { rows, complete: true };
+}
+
+function toRow(name: string, { href, subject: { kind, stat } }: ViewedMember): Row {
+  return {
+    href,
+    name,
+    key: sortKey(name),
+    isFolder: kind === 'collection',
+    size: kind === 'file' ? Number(stat.size) : undefined,
+    modifiedSec: toSeconds(stat.mtimeNs),
+  };
 }

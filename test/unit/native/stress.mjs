@@ -96,13 +96,28 @@ function members(folder) {
     const fd = openSync(folder, 'r');
     try {
       const [names, table] = [Buffer.alloc(bytes), new BigInt64Array(11 * rows)];
-      while (binding.readMembers(fd, names, table, true, 0) > 0);
+      while (binding.readMembers(fd, names, table, true, 0) >= 0);
     } catch (error) {
       if (error.code !== 'ERANGE') throw error;
     }
     closeSync(fd);
   }
   throws(() => binding.readMembers(-1, Buffer.alloc(1), new BigInt64Array(11), true, 0));
+}
+
+/** By threads, one of which is still at it when nobody waits any more. */
+async function membersAhead(folder) {
+  const fd = openSync(folder, 'r');
+  const read = () =>
+    binding.readMembersAhead(fd, Buffer.alloc(65_536), new BigInt64Array(11 * 2048), true, 0);
+  await read();
+  let refused = false;
+  await binding
+    .readMembersAhead(-1, Buffer.alloc(1), new BigInt64Array(11), true, 0)
+    .catch(() => (refused = true));
+  if (!refused) throw new Error('a closed descriptor was read');
+  read().catch(() => undefined);
+  closeSync(fd);
 }
 
 /** Watches that go on while the worker is terminated. */
@@ -129,6 +144,7 @@ async function main() {
       misuse();
       attributes(folder);
       members(folder);
+      await membersAhead(folder);
       pair();
       if (round % 10 === 0) globalThis.gc?.();
     }
