@@ -31,7 +31,7 @@ export function posixSuite(
     const dir = await prepare();
     const { stdout } = await run(process.execPath, ['--import', 'tsx', RUNNER, dir], {
       cwd: ROOT,
-      timeoutMs: 300_000,
+      timeoutMs: 480_000,
     });
     const lines = stdout.trimEnd().split('\n');
     return new Map(lines.map((line) => JSON.parse(line) as CaseResult).map((r) => [r.name, r]));

@@ -15,7 +15,7 @@ export interface CaseResult {
   readonly ms: number;
 }
 
-const CASE_TIMEOUT_MS = 60_000;
+const CASE_TIMEOUT_MS = 120_000;
 
 async function runCase(name: string, dir: string): Promise<CaseResult> {
   const started = performance.now();
