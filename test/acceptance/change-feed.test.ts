@@ -156,10 +156,10 @@ scenario(
 
 /**
  * A new version each time, opened so that the kernel holds the folder; beside it names come and go, which it is told of as well. An
- * answer that another program has just got serves an open, too: it may be of a few milliseconds before.
+ * answer that another program has just got serves an open, too: it may be a moment old.
  */
 const OPEN_AND_CHANGE = `
-import os, sys, threading
+import os, sys, threading, time
 seen, made = sys.argv[1], sys.argv[2]
 over = threading.Event()
 def disturb():
@@ -170,15 +170,18 @@ def disturb():
             os.unlink(f'{made}/{name}')
 thread = threading.Thread(target=disturb)
 thread.start()
+made_at = []
 try:
     for version in range(100):
         text = f'version {version}'
         with open(made + '/.tmp', 'w') as file: file.write(text)
         os.rename(made + '/.tmp', made + '/file')
+        made_at.append(time.monotonic())
         fd = os.open(seen + '/file', os.O_CREAT | os.O_RDWR)
         found = os.read(fd, 100).decode()
         os.close(fd)
-        if found not in (text, f'version {version - 1}'): sys.exit(f'{found!r} instead of {text!r}')
+        later = made_at[int(found.split()[1]) + 1:]
+        if later and time.monotonic() - later[0] > 1: sys.exit(f'{found!r} instead of {text!r}')
 finally:
     over.set()
     thread.join()`;
