@@ -73,6 +73,11 @@ const STATUS_OF_ERRNO: Readonly<Record<string, number>> = {
   EMFILE: 503,
   ENFILE: 503,
   ENOMEM: 503,
+  // The server of a network or FUSE file system that the folder lies on.
+  ENOTCONN: 503,
+  EHOSTDOWN: 503,
+  EHOSTUNREACH: 503,
+  ETIMEDOUT: 503,
 };
 
 export function errnoCode(error: unknown): string | undefined {
