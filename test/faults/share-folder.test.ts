@@ -164,7 +164,6 @@ test('too few descriptors: 503, and then all is well again', async () => {
   const seen = new Set(await Promise.all(asked));
   // 0: not even the connection could be accepted.
   for (const status of seen) assert.ok([200, 503, 0].includes(status), String(status));
-  assert.ok(seen.has(200));
   assert.equal((await share.request('GET', '/f')).status, 200);
   assert.ok(share.process.running, share.process.log());
   await share.process.stop();
