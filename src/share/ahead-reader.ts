@@ -11,7 +11,7 @@ import {
   type Member,
   type OpenFolder,
 } from './member-reader.js';
-import type { AttributeCalls } from './options.js';
+import type { SystemCalls } from './options.js';
 
 /** The members of a folder; while some are used, the next ones are read by a thread. */
 export interface AheadReader {
@@ -24,7 +24,7 @@ export interface AheadReader {
 
 export function readMembersAhead(
   path: FsPath,
-  calls: AttributeCalls | undefined,
+  calls: SystemCalls | undefined,
   withAttributes: boolean,
 ): AheadReader {
   if (hasThreads(calls)) return new ThreadReader(path, calls, withAttributes);
@@ -38,7 +38,7 @@ export function readMembersAhead(
   };
 }
 
-type AheadCalls = Pick<Required<AttributeCalls>, 'readMembers' | 'readMembersAhead'>;
+type AheadCalls = Pick<Required<SystemCalls>, 'readMembers' | 'readMembersAhead'>;
 
 function hasThreads(calls: Partial<AheadCalls> | undefined): calls is AheadCalls {
   return calls?.readMembers !== undefined && calls.readMembersAhead !== undefined;

@@ -6,7 +6,7 @@
 import type { PropertyName } from '../webdav/types.js';
 import { errnoCode } from './errors.js';
 import type { FsPath } from './fs-path.js';
-import type { AttributeCalls } from './options.js';
+import type { SystemCalls } from './options.js';
 import { readStored, writeStored } from './property-store.js';
 import { formatAttributes, formatContent, escapeXml } from './xml-text.js';
 import type { XmlElement } from './xml-reader.js';
@@ -16,9 +16,9 @@ const PREFIX = 'user.dav.';
 const MAX_NAME_BYTES = 255;
 
 export class DeadProperties {
-  readonly #calls: AttributeCalls | undefined;
+  readonly #calls: SystemCalls | undefined;
 
-  constructor(calls: AttributeCalls | undefined) {
+  constructor(calls: SystemCalls | undefined) {
     this.#calls = calls;
   }
 

@@ -1,6 +1,6 @@
 /** Reading an open file: at once where it is small, else in pieces, one being read while the one before is sent. */
 import fs from 'node:fs';
-import type { AttributeCalls } from './options.js';
+import type { SystemCalls } from './options.js';
 import type { ByteRange } from './range.js';
 import { Slices } from './slices.js';
 
@@ -19,7 +19,7 @@ export function readNow(fd: number, buffer: Buffer, start: number): number {
 
 export interface PieceOptions {
   /** Without it all is read by the thread pool. */
-  readonly calls?: AttributeCalls | undefined;
+  readonly calls?: SystemCalls | undefined;
   /** `take` is through with a piece when its promise settles: later ones come in the same memory. */
   readonly reuse?: boolean;
 }
@@ -58,7 +58,7 @@ export async function readPieces(
 
 class PieceReader {
   readonly #fd: number;
-  readonly #calls: AttributeCalls | undefined;
+  readonly #calls: SystemCalls | undefined;
   /** One being read, one being taken. */
   readonly #buffers: [Buffer, Buffer] | undefined;
   #turn: 0 | 1 = 0;

@@ -4,7 +4,7 @@ import type { FileState } from './file-state.js';
 import { FolderReader } from './folder-reader.js';
 import { at, fromLatin1Name, STORE_NAME, type FsPath } from './fs-path.js';
 import { MEMBER_FIELDS, MemberState } from './member-state.js';
-import type { AttributeCalls } from './options.js';
+import type { SystemCalls } from './options.js';
 import { hasStore } from './property-store.js';
 
 export interface Member {
@@ -33,7 +33,7 @@ export interface MemberReader {
 /** `withAttributes`: find out, too, which members have extended attributes. */
 export function readMembers(
   path: FsPath,
-  calls: AttributeCalls | undefined,
+  calls: SystemCalls | undefined,
   withAttributes: boolean,
 ): MemberReader {
   return hasBatches(calls) ? new BatchReader(path, calls, withAttributes) : new SingleReader(path);
@@ -111,7 +111,7 @@ export function newTable(): BigInt64Array {
   return new BigInt64Array(BATCH * MEMBER_FIELDS);
 }
 
-type BatchCalls = Pick<Required<AttributeCalls>, 'readMembers'>;
+type BatchCalls = Pick<Required<SystemCalls>, 'readMembers'>;
 
 function hasBatches(calls: Partial<BatchCalls> | undefined): calls is BatchCalls {
   return calls?.readMembers !== undefined;

@@ -3,7 +3,7 @@ import fs, { type BigIntStats } from 'node:fs';
 import type { PosixProperty, Timespec } from '../webdav/types.js';
 import { ShareError } from './errors.js';
 import type { FsPath } from './fs-path.js';
-import type { AttributeCalls } from './options.js';
+import type { SystemCalls } from './options.js';
 import { toTimespec } from './timespec.js';
 
 /**
@@ -31,7 +31,7 @@ export function setTimes(
   path: FsPath,
   stat: BigIntStats,
   { atime, mtime }: SettableTimes,
-  calls: AttributeCalls | undefined,
+  calls: SystemCalls | undefined,
 ): void {
   if (!atime && !mtime) return;
   if (calls?.settimes) {

@@ -9,7 +9,7 @@ import type { SymlinkPolicy } from './root.js';
  * System calls that node:fs lacks, injected because this layer doesn't load the addon (which has them). None follows a symbolic link
  * as the last component. Errors carry `code`.
  */
-export interface AttributeCalls {
+export interface SystemCalls {
   /** Undefined: no such attribute. */
   getxattr(path: string | Uint8Array, name: string): Buffer | undefined;
   setxattr(path: string | Uint8Array, name: string, value: Uint8Array): void;
@@ -69,7 +69,7 @@ export interface ShareOptions {
   /** Every change is on disk before it is answered, whether the client asks for it or not. */
   readonly sync?: boolean;
   /** Without it there are no dead properties. */
-  readonly attributes?: AttributeCalls | undefined;
+  readonly attributes?: SystemCalls | undefined;
   /** Without it there is no feed of changes. */
   readonly watches?: WatchCalls | undefined;
   readonly onRequest?: (record: RequestRecord) => void;
@@ -119,7 +119,7 @@ export interface ResolvedOptions {
   readonly symlinks: SymlinkPolicy;
   readonly log: Logger;
   readonly sync: boolean;
-  readonly attributes: AttributeCalls | undefined;
+  readonly attributes: SystemCalls | undefined;
   readonly watches: WatchCalls | undefined;
   readonly onRequest: ((record: RequestRecord) => void) | undefined;
   readonly stallTimeoutMs: number;

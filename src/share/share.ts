@@ -16,7 +16,7 @@ import { statusLine } from './status-line.js';
 import { sweep } from './sweep.js';
 import { TempNames } from './temp-names.js';
 
-export type { AttributeCalls, RequestRecord, Share, ShareOptions, ShareStats } from './options.js';
+export type { SystemCalls, RequestRecord, Share, ShareOptions, ShareStats } from './options.js';
 export type { SymlinkPolicy } from './root.js';
 export { listenHttp, type HttpListener } from './listen-http.js';
 

@@ -71,8 +71,7 @@ export class Renames {
       if (target !== null) await this.#makeWay(node, target, to, signal);
       try {
         const overwrite = target !== null && !target.isDirectory;
-        const send = (): Promise<Resource | undefined> =>
-          this.#send(node, from, to, overwrite, signal);
+        const send = (): Promise<Resource | undefined> => this.#send(from, to, overwrite, signal);
         // Nobody may open the target while it is not sure which file the name leads to.
         told = await (target === null || target.unlinked ? send() : gated(target, send));
         break;
@@ -99,7 +98,6 @@ export class Renames {
   }
 
   async #send(
-    node: Node,
     from: NodeName,
     to: NodeName,
     overwrite: boolean,
