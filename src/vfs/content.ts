@@ -3,7 +3,7 @@
  */
 import type { PosixProperty, WebDavClient, Resource, Timespec } from '../webdav/types.js';
 import type { Logger } from '../log.js';
-import type { Awaitable } from './filesystem.js';
+import type { Awaitable, Waiting } from './filesystem.js';
 
 /** One version of a file at the peer. */
 export interface FileVersion {
@@ -30,7 +30,7 @@ export interface ContentReader {
   /** The same content has another ETag, by a change of ours of its name, mode or times. */
   retag(version: FileVersion): void;
   /** As FileSystem.read: exactly min(length, size - offset) bytes. Synchronous when the bytes are in memory. */
-  read(offset: number, length: number, signal: AbortSignal): Awaitable<readonly Uint8Array[]>;
+  read(offset: number, length: number, waiting: Waiting): Awaitable<readonly Uint8Array[]>;
   /** The whole content streamed into `staging` from offset 0 (for copy-up); uses what is spooled already. */
   copyTo(staging: StagingFile, length: number, signal: AbortSignal): Promise<void>;
   /** Stops fetching, frees memory and files. */

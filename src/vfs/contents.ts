@@ -42,12 +42,10 @@ export class Contents {
     const data = node.data!;
     if (data.staging !== undefined) return data.staging.read(offset, length);
     const { reader } = handle;
-    if (reader !== undefined) return reader.read(offset, length, ctx.signal);
+    if (reader !== undefined) return reader.read(offset, length, ctx);
     if (offset >= node.resource.size) return [];
     return this.#readerOf(node, data, handle, ctx.signal).then((opened) =>
-      opened === undefined
-        ? data.staging!.read(offset, length)
-        : opened.read(offset, length, ctx.signal),
+      opened === undefined ? data.staging!.read(offset, length) : opened.read(offset, length, ctx),
     );
   }
 

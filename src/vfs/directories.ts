@@ -5,7 +5,14 @@ import type { Resource } from '../webdav/types.js';
 import { S_IFDIR, typeOf } from './attributes.js';
 import { chain } from './awaitable.js';
 import type { Core } from './core.js';
-import type { Awaitable, DirectoryEntry, Entry, OpenAnswer, RequestContext } from './filesystem.js';
+import type {
+  Awaitable,
+  DirectoryEntry,
+  Entry,
+  OpenAnswer,
+  RequestContext,
+  Waiting,
+} from './filesystem.js';
 import { FsError } from './filesystem.js';
 import type { Node } from './node.js';
 
@@ -51,7 +58,7 @@ export class Directories {
     add: (entry: DirectoryEntry) => boolean,
     ctx: RequestContext,
   ): Awaitable<void> {
-    return chain(this.#members(node, fh, offset, ctx.signal), ({ members }) => {
+    return chain(this.#members(node, fh, offset, ctx), ({ members }) => {
       const from = this.#addDots(node, offset, add);
       if (from < 0) return;
       for (let i = from; i < members.length; i++) {
@@ -67,7 +74,7 @@ export class Directories {
     add: (entry: DirectoryEntry, lookup: Entry) => boolean,
     ctx: RequestContext,
   ): Awaitable<void> {
-    return chain(this.#members(node, fh, offset, ctx.signal), ({ members, at }) => {
+    return chain(this.#members(node, fh, offset, ctx), ({ members, at }) => {
       const none = this.#core.answers.noEntry(-Infinity);
       const from = this.#addDots(node, offset, (entry) => add(entry, none));
       if (from < 0) return;
@@ -105,13 +112,13 @@ export class Directories {
     node: Node,
     fh: number,
     offset: number,
-    signal: AbortSignal,
+    waiting: Waiting,
   ): Awaitable<{ members: readonly Member[]; at: number }> {
     const handle = this.#handles.get(fh);
     if (handle === undefined) throw new FsError('EBADF');
     if (offset > 0 && handle.members !== undefined)
       return { members: handle.members, at: handle.at };
-    return chain(this.#core.listings.listing(node, signal), (listing) => {
+    return chain(this.#core.listings.listing(node, waiting), (listing) => {
       const members: Member[] = [];
       for (const [name, resource] of listing) members.push({ name, resource });
       for (const [name, child] of node.children) {

@@ -17,13 +17,17 @@ export type Awaitable<T> = T | Promise<T>;
 /** Root inode number (FUSE_ROOT_ID). */
 export const ROOT_INO = 1;
 
-/** Who asks. */
-export interface RequestContext {
+/** Who may stop waiting. */
+export interface Waiting {
+  /** Aborted when the caller was interrupted. Made on first use, which costs more than all the rest of a cached answer: not to be touched before something has to be waited for. */
+  readonly signal: AbortSignal;
+}
+
+/** Who asks. Aborted by FUSE_INTERRUPT: the operation then fails with EINTR. */
+export interface RequestContext extends Waiting {
   readonly uid: number;
   readonly gid: number;
   readonly pid: number;
-  /** Aborted when the caller was interrupted (FUSE_INTERRUPT): the operation then fails with EINTR. Made on first use. */
-  readonly signal: AbortSignal;
 }
 
 export interface Attributes {

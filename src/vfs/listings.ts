@@ -1,7 +1,7 @@
 /** Members of folders: what is cached of them, and how the peer is asked. */
 import type { Listing, Resource } from '../webdav/types.js';
 import type { Core } from './core.js';
-import type { Awaitable } from './filesystem.js';
+import type { Awaitable, Waiting } from './filesystem.js';
 import type { Node } from './node.js';
 
 /** No upload takes a day; the clocks of both sides may differ by hours. */
@@ -14,10 +14,10 @@ export class Listings {
   }
 
   /** Members of a directory, cached or asked. */
-  listing(directory: Node, signal: AbortSignal): Awaitable<ReadonlyMap<string, Resource>> {
+  listing(directory: Node, waiting: Waiting): Awaitable<ReadonlyMap<string, Resource>> {
     const cached = this.#core.cache.listing(directory.id, -Infinity);
     const fresh = cached !== undefined && this.#core.watch.isListingFresh(directory, cached);
-    return fresh ? cached.members : this.list(directory, signal);
+    return fresh ? cached.members : this.list(directory, waiting.signal);
   }
 
   /** Asks for the members and remembers them. */

@@ -3,7 +3,7 @@ import type { Resource } from '../webdav/types.js';
 import type { Inquiry } from './change-watch.js';
 import type { Core } from './core.js';
 import { isNotFound } from './errno.js';
-import { FsError, type Awaitable } from './filesystem.js';
+import { FsError, type Awaitable, type Waiting } from './filesystem.js';
 import type { Node } from './node.js';
 
 /** Single questions within one directory before a listing is asked instead: 2, more where the listing is known to be long. */
@@ -35,9 +35,9 @@ export class Lookups {
   }
 
   /** The child of that name, from the cache or the peer. */
-  child(parent: Node, name: string, signal: AbortSignal): Awaitable<Node | null> {
+  child(parent: Node, name: string, waiting: Waiting): Awaitable<Node | null> {
     const known = this.known(parent, name);
-    return known !== undefined ? known : this.askChild(parent, name, signal);
+    return known !== undefined ? known : this.askChild(parent, name, waiting.signal);
   }
 
   /** As `child`, never from the cache (but local files are what they are). */
@@ -76,8 +76,8 @@ export class Lookups {
   }
 
   /** Attributes of a node that are not older than they may be. */
-  refresh(node: Node, signal: AbortSignal): Awaitable<void> {
-    return this.#core.isFresh(node) ? undefined : this.revalidate(node, signal);
+  refresh(node: Node, waiting: Waiting): Awaitable<void> {
+    return this.#core.isFresh(node) ? undefined : this.revalidate(node, waiting.signal);
   }
 
   /** Asks the peer about a node. Fails with ESTALE when its name is gone or something else. */

@@ -62,7 +62,7 @@ export class Metadata {
     }
     if (change.mode !== undefined || change.mtime !== undefined || change.atime !== undefined)
       await this.#setPosix(node, change, ctx);
-    await this.#core.lookups.refresh(node, ctx.signal);
+    await this.#core.lookups.refresh(node, ctx);
     return this.#core.answers.answer(node);
   }
 
@@ -83,7 +83,7 @@ export class Metadata {
 
   async #setPosix(node: Node, change: AttributeChange, ctx: RequestContext): Promise<void> {
     const profile = await this.#core.profile(ctx.signal);
-    await this.#core.lookups.refresh(node, ctx.signal);
+    await this.#core.lookups.refresh(node, ctx);
     const { data } = node;
     const mode = this.#newMode(node, change, profile);
     // The kernel sends mtime along with a change of size; the content's own change says that already.
@@ -219,7 +219,7 @@ export class Metadata {
   // ---- access, statfs
 
   access(node: Node, mask: number, ctx: RequestContext): Awaitable<void> {
-    return chain(this.#core.lookups.refresh(node, ctx.signal), () => {
+    return chain(this.#core.lookups.refresh(node, ctx), () => {
       if ((mask & W_OK) !== 0) this.#core.access.check();
       const { mode } = this.#core.answers.attributes(node);
       if ((mask & X_OK) !== 0 && !node.isDirectory && (mode & 0o111) === 0)

@@ -72,7 +72,7 @@ export class Names {
 
   async unlink(parent: Node, name: string, ctx: RequestContext): Promise<void> {
     this.#core.access.check();
-    const node = await this.#core.lookups.child(parent, name, ctx.signal);
+    const node = await this.#core.lookups.child(parent, name, ctx);
     if (node === null) throw new FsError('ENOENT');
     if (node.isDirectory) throw new FsError('EISDIR');
     await gated(node, () => this.#unlink(parent, name, node, ctx.signal));
@@ -102,7 +102,7 @@ export class Names {
 
   async rmdir(parent: Node, name: string, ctx: RequestContext): Promise<void> {
     this.#core.access.check();
-    const node = await this.#core.lookups.child(parent, name, ctx.signal);
+    const node = await this.#core.lookups.child(parent, name, ctx);
     if (node === null) throw new FsError('ENOENT');
     if (!node.isDirectory) throw new FsError('ENOTDIR');
     await this.checkEmpty(node, ctx.signal);
@@ -169,8 +169,7 @@ export class Names {
     if (!profile.deadProperties && !profile.livePosix) {
       throw new FsError('EPERM', 'this server stores no properties, so no symbolic links');
     }
-    if ((await this.#core.lookups.child(parent, name, ctx.signal)) !== null)
-      throw new FsError('EEXIST');
+    if ((await this.#core.lookups.child(parent, name, ctx)) !== null) throw new FsError('EEXIST');
     if (profile.livePosix) {
       const path = `${parent.path}/${name}`;
       const resource = await makeLink(this.#core.client, path, bytes, ctx.signal);

@@ -147,7 +147,7 @@ export class Opening {
     exclusive: boolean,
     signal: AbortSignal,
   ): Awaitable<Node | null> {
-    if (!exclusive) return this.#core.lookups.child(parent, name, signal);
+    if (!exclusive) return this.#core.lookups.child(parent, name, { signal });
     const live = parent.children.get(name);
     if (live?.isLocal === true) return live;
     const cached = this.#core.cache.find(parent.id, name, this.#core.now() - SAME_CREATE_MS);

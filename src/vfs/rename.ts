@@ -33,7 +33,7 @@ export class Renames {
     if ((flags & ~RENAME_NOREPLACE) !== 0)
       throw new FsError('EINVAL', 'names cannot be exchanged over WebDAV');
     this.#core.checkNewName(to.name);
-    const node = await this.#core.lookups.child(from.parent, from.name, ctx.signal);
+    const node = await this.#core.lookups.child(from.parent, from.name, ctx);
     if (node === null) throw new FsError('ENOENT');
     for (let at: Node | undefined = to.parent; at !== undefined; at = at.parent) {
       if (at === node) throw new FsError('EINVAL', 'a folder cannot be moved into itself');
@@ -57,7 +57,7 @@ export class Renames {
     signal: AbortSignal,
   ): Promise<void> {
     const profile = await this.#core.profile(signal);
-    let target = await this.#core.lookups.child(to.parent, to.name, signal);
+    let target = await this.#core.lookups.child(to.parent, to.name, { signal });
     let told: Resource | undefined;
     for (let attempt = 1; ; attempt++) {
       if (target === node) return;

@@ -13,7 +13,7 @@ export async function copyContent(
   const end = Math.min(length, reader.version.size);
   for (let offset = 0; offset < end;) {
     signal.throwIfAborted();
-    const pieces = await reader.read(offset, Math.min(PIECE_BYTES, end - offset), signal);
+    const pieces = await reader.read(offset, Math.min(PIECE_BYTES, end - offset), { signal });
     for (const piece of pieces) {
       if (offset < staging.size || !isZero(piece)) await staging.write(offset, piece);
       offset += piece.length;

@@ -1,5 +1,5 @@
 import type { ContentReader, FileVersion, StagingFile } from '../content.js';
-import { FsError, type Awaitable } from '../filesystem.js';
+import { FsError, type Awaitable, type Waiting } from '../filesystem.js';
 import type { ContentSource } from './content-source.js';
 import { copyContent } from './copy-content.js';
 import type { MemoryBudget } from './memory-budget.js';
@@ -39,14 +39,14 @@ export class SegmentReader implements ContentReader {
     return this.#insert(range, false);
   }
 
-  read(offset: number, length: number, signal: AbortSignal): Awaitable<readonly Uint8Array[]> {
+  read(offset: number, length: number, waiting: Waiting): Awaitable<readonly Uint8Array[]> {
     this.#assertUsable();
     const end = Math.min(offset + length, this.version.size);
     if (offset >= end) return [];
     this.#plan.observe(offset, end - offset);
     this.#cover(offset, end);
     this.#fetchAhead();
-    return this.#gather(offset, end, signal, []);
+    return this.#gather(offset, end, waiting, []);
   }
 
   copyTo(staging: StagingFile, length: number, signal: AbortSignal): Promise<void> {
@@ -66,7 +66,7 @@ export class SegmentReader implements ContentReader {
   #gather(
     offset: number,
     end: number,
-    signal: AbortSignal,
+    waiting: Waiting,
     pieces: Uint8Array[],
   ): Awaitable<readonly Uint8Array[]> {
     let at = offset;
@@ -74,12 +74,12 @@ export class SegmentReader implements ContentReader {
       // Absent only when it went while an earlier part was waited for.
       const segment = this.#segmentAt(at) ?? this.#fetch({ start: at, end });
       const upTo = Math.min(end, segment.end);
-      const got = segment.read(at, upTo - at, signal);
+      const got = segment.read(at, upTo - at, waiting);
       if (got instanceof Promise) {
         return got.then((arrived) => {
           this.#assertUsable();
           pieces.push(...arrived);
-          return this.#gather(upTo, end, signal, pieces);
+          return this.#gather(upTo, end, waiting, pieces);
         });
       }
       pieces.push(...got);

@@ -1,4 +1,4 @@
-import type { Awaitable } from '../filesystem.js';
+import type { Awaitable, Waiting } from '../filesystem.js';
 import { ChunkList } from './chunk-list.js';
 import type { ContentSource } from './content-source.js';
 import type { Evictable, MemoryBudget } from './memory-budget.js';
@@ -78,9 +78,10 @@ export class Segment implements Evictable {
   }
 
   /** REQUIRES: start <= offset <= offset + length <= end. Synchronous when the bytes are there. */
-  read(offset: number, length: number, signal: AbortSignal): Awaitable<Buffer[]> {
+  read(offset: number, length: number, waiting: Waiting): Awaitable<Buffer[]> {
     if (this.#chunks.end >= offset + length) return this.#hand(offset, length);
-    return this.#waiters.wait(offset + length, signal).then(() => this.#hand(offset, length));
+    const arrival = this.#waiters.wait(offset + length, waiting.signal);
+    return arrival.then(() => this.#hand(offset, length));
   }
 
   evict(): void {

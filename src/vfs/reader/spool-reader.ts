@@ -1,5 +1,5 @@
 import type { ContentReader, FileVersion, StagingFile } from '../content.js';
-import { FsError, type Awaitable } from '../filesystem.js';
+import { FsError, type Awaitable, type Waiting } from '../filesystem.js';
 import { ChunkList } from './chunk-list.js';
 import type { ContentSource } from './content-source.js';
 import { copyContent } from './copy-content.js';
@@ -73,14 +73,14 @@ export class SpoolReader implements ContentReader {
     if (!this.#closed) this.#transfer.take(chunk);
   }
 
-  read(offset: number, length: number, signal: AbortSignal): Awaitable<readonly Uint8Array[]> {
+  read(offset: number, length: number, waiting: Waiting): Awaitable<readonly Uint8Array[]> {
     this.#assertUsable();
     const end = Math.min(offset + length, this.version.size);
     if (offset >= end) return [];
     if (end <= this.#chunks.end) return this.#hand(offset, end);
     if (this.#failure) throw this.#failure;
     if (!this.#started) this.begin();
-    return this.#waiters.wait(end, signal).then(() => {
+    return this.#waiters.wait(end, waiting.signal).then(() => {
       this.#assertUsable();
       return this.#hand(offset, end);
     });

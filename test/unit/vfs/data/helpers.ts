@@ -33,7 +33,7 @@ export async function readAll(
   length: number,
   signal: AbortSignal = never,
 ): Promise<Buffer> {
-  return Buffer.concat(await reader.read(offset, length, signal));
+  return Buffer.concat(await reader.read(offset, length, { signal }));
 }
 
 export async function until(condition: () => boolean, limitMs = 5000): Promise<void> {

@@ -31,10 +31,10 @@ for (const kind of kinds) {
     const { reader, version } = await open(peer, temporaryFolder(t));
     assert.deepEqual(version, versionOf(peer.resource('/f')));
     assert.deepEqual(await readAll(reader, 0, 200 * KiB), pattern(1)(0, 100 * KiB));
-    const again = reader.read(90 * KiB + 1, 20 * KiB, never);
+    const again = reader.read(90 * KiB + 1, 20 * KiB, { signal: never });
     assert.ok(!(again instanceof Promise));
     assert.deepEqual(Buffer.concat(again), pattern(1)(90 * KiB + 1, 10 * KiB - 1));
-    assert.deepEqual(reader.read(100 * KiB, 1, never), []);
+    assert.deepEqual(reader.read(100 * KiB, 1, { signal: never }), []);
     assert.deepEqual(peer.methods(), ['GET']);
     reader.close();
   });
@@ -44,7 +44,7 @@ for (const kind of kinds) {
     peer.put('/f', Buffer.alloc(0));
     const { reader, version } = await open(peer, temporaryFolder(t));
     assert.equal(version.size, 0);
-    assert.deepEqual(await reader.read(0, 10, never), []);
+    assert.deepEqual(await reader.read(0, 10, { signal: never }), []);
     assert.deepEqual(peer.methods(), ['GET']);
   });
 
@@ -157,7 +157,7 @@ for (const kind of kinds) {
         }
       }
       assert.equal(failed, version.etag === '"v1"' && requests > change);
-      if (failed) assert.throws(() => reader.read(0, 1, never), stale);
+      if (failed) assert.throws(() => reader.read(0, 1, { signal: never }), stale);
       reader.close();
     }
   });
@@ -218,7 +218,7 @@ for (const kind of kinds) {
     await until(() => gates.length > 0);
     reader.close();
     await assert.rejects(waiting, { errno: 'EBADF' });
-    assert.throws(() => reader.read(0, 1, never), { errno: 'EBADF' });
+    assert.throws(() => reader.read(0, 1, { signal: never }), { errno: 'EBADF' });
     for (const release of gates) release();
   });
 

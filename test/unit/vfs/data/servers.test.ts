@@ -240,7 +240,7 @@ for (const [kind, { skip }] of Object.entries(SERVERS) as [
     const before = process.memoryUsage().rss;
     let most = 0;
     for (let at = 0; at < size; at += MiB) {
-      const pieces = await reader.read(at, MiB, never);
+      const pieces = await reader.read(at, MiB, { signal: never });
       assert.equal(
         pieces.reduce((sum, piece) => sum + piece.length, 0),
         MiB,

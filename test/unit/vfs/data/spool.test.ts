@@ -93,7 +93,9 @@ test('a full cache_dir is ENOSPC for what does not fit', { skip: withoutRoot }, 
   });
   assert.equal(lines.length, 1);
   const calls = peer.calls.length;
-  await assert.rejects(async () => reader.read(size - 10, 10, never), { errno: 'ENOSPC' });
+  await assert.rejects(async () => reader.read(size - 10, 10, { signal: never }), {
+    errno: 'ENOSPC',
+  });
   assert.equal(peer.calls.length, calls);
   reader.close();
 });
@@ -154,7 +156,7 @@ test('closing in the middle leaves nothing behind', async (t) => {
     if (chunks < moment + 2) close = () => opened.reader.close();
     else opened.reader.close();
     await until(() => chunks >= moment + 2);
-    assert.throws(() => opened.reader.read(0, 1, never), { errno: 'EBADF' });
+    assert.throws(() => opened.reader.read(0, 1, { signal: never }), { errno: 'EBADF' });
   }
   await until(() => !readdirSync('/proc/self/fd').some((fd) => isDeleted(fd, folder)));
 });
