@@ -1,14 +1,13 @@
 /* Names and states of the members of a folder, many by one call; node:fs takes a call, a path and an object for each. */
 #include "addon.h"
+#include "file-state.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,9 +20,6 @@ struct entry {
   unsigned char type;
   char name[];
 };
-
-/* In `states`, for each member; binding.ts has the same list. */
-enum { NAME_END, MODE, NLINK, SIZE, INO, DEV, ATIME, MTIME, CTIME, BIRTHTIME, ATTRIBUTES, FIELDS };
 
 enum { ENTRIES_BYTES = 16384, MAX_ENTRIES = ENTRIES_BYTES / 24 /* the shortest record */ };
 
@@ -58,11 +54,6 @@ static double now_ms(void) {
   return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-/* Can it be had as nanoseconds of 64 bits? Until 2255. */
-static bool fits(struct statx_timestamp time) { return llabs(time.tv_sec) < 9000000000; }
-
-static int64_t to_ns(struct statx_timestamp time) { return time.tv_sec * 1000000000 + time.tv_nsec; }
-
 /* Bytes of the list of extended attributes; 0 as well where the file system has none. -1: not to be had this way. */
 static int64_t attribute_bytes(int fd, const char *name) {
   char path[64 + 256];
@@ -75,25 +66,10 @@ static int64_t attribute_bytes(int fd, const char *name) {
 
 /* False for a member that has gone. */
 static bool add_state(const struct listing *listing, const char *name, int64_t *state) {
-  struct statx found;
-  int failed = statx(listing->fd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ? errno : 0;
+  int failed = state_at(listing->fd, name, state);
   if (failed == ENOENT) return false;
-  if (failed == 0 && !(fits(found.stx_atime) && fits(found.stx_mtime) && fits(found.stx_ctime))) failed = EOVERFLOW;
-  memset(state, 0, FIELDS * sizeof *state);
-  if (failed != 0) {
-    state[MODE] = -failed;
-    return true;
-  }
-  state[MODE] = found.stx_mode;
-  state[NLINK] = found.stx_nlink;
-  state[SIZE] = (int64_t)found.stx_size;
-  state[INO] = (int64_t)found.stx_ino;
-  state[DEV] = (int64_t)makedev(found.stx_dev_major, found.stx_dev_minor);
-  state[ATIME] = to_ns(found.stx_atime);
-  state[MTIME] = to_ns(found.stx_mtime);
-  state[CTIME] = to_ns(found.stx_ctime);
-  state[BIRTHTIME] = (found.stx_mask & STATX_BTIME) != 0 ? to_ns(found.stx_btime) : 0;
-  state[ATTRIBUTES] = listing->with_attributes ? attribute_bytes(listing->fd, name) : -1;
+  if (failed != 0) state[MODE] = -failed;
+  else if (listing->with_attributes) state[ATTRIBUTES] = attribute_bytes(listing->fd, name);
   return true;
 }
 
@@ -103,7 +79,7 @@ static bool add_entry(struct listing *listing, const struct entry *entry) {
   size_t length = strlen(entry->name);
   if (listing->count == listing->room || listing->names_used + length + 1 > listing->names_size) return false;
   if (listing->count > 0 && listing->count % 16 == 0 && now_ms() >= listing->until_ms) return false;
-  int64_t *state = listing->states + listing->count * FIELDS;
+  int64_t *state = listing->states + listing->count * STATE_FIELDS;
   if (!add_state(listing, entry->name, state)) return true;
   memcpy(listing->names + listing->names_used, entry->name, length);
   listing->names_used += length;
@@ -151,7 +127,7 @@ static bool get_states(napi_env env, napi_value value, struct listing *listing) 
     return throw_type(env, "states must be a BigInt64Array") != NULL;
   }
   listing->states = start;
-  listing->room = length / FIELDS;
+  listing->room = length / STATE_FIELDS;
   return true;
 }
 

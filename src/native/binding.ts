@@ -74,10 +74,10 @@ export interface NativeBinding {
   removexattr(path: Path, name: string): void;
   /**
    * Reads on in the open folder `fd` (O_RDONLY): the names and states of its next members, without "." and "..", links not followed.
-   * Returns their number, and its one's complement (~) when there are no more. Each name ends with a NUL in `names`; `states` has 11 fields for each member, in this order:
+   * Returns their number, and its one's complement (~) when there are no more. Each name ends with a NUL in `names`; `states` has 13 fields for each member, in this order:
    * where the name ends, mode (or a negative errno where the state can not be told), nlink, size, ino, dev, times of access, modification, change
    * and birth (nanoseconds; 0 for unknown), and the bytes of its list of extended attributes (0: it has none for sure; -1: not known,
-   * as without `withAttributes`). Members that have gone are left out. Stops after about `limitMs`, with one member at least.
+   * as without `withAttributes`), user and group that own it. Members that have gone are left out. Stops after about `limitMs`, with one member at least.
    * Room for one read of the folder: 64 KiB of names and 2048 members. ERANGE: not even one fits.
    */
   readMembers(
@@ -108,6 +108,22 @@ export interface NativeBinding {
    * to wait for them, or can't tell (which file systems without such a read always say).
    */
   readCached(fd: number, buffer: Uint8Array, length: number, position: number): number;
+  /** State of a name in the open folder `fd`, a link's own; of `fd` itself for "". One row as `readMembers` fills them. False: nothing is there. */
+  statAt(fd: number, name: Path, state: BigInt64Array): boolean;
+  /**
+   * openat2(2) of what `path` leads to from the open folder `fd` on, which it can't leave and where no symbolic link is followed (ELOOP),
+   * with O_CLOEXEC. ENOSYS: a kernel before 5.6, or a filter.
+   */
+  openBeneath(fd: number, path: Path, flags: number): number;
+  /** Makes a file in the open folder `fd`, where there is nothing of that name (EEXIST): open for reading and writing. */
+  createAt(fd: number, name: Path, mode: number): number;
+  /** renameat(2) within the open folder `fd`. */
+  renameAt(fd: number, from: Path, to: Path): void;
+  /**
+   * All bytes of a regular file in the open folder `fd` that has just as many as `buffer`, with its state before they were read. -1:
+   * it hasn't, or is no regular file (which is not opened). Links are not followed.
+   */
+  readFileAt(fd: number, name: Path, buffer: Uint8Array, state: BigInt64Array): number;
   /** inotify_init1(2), non-blocking: to be read through `openFd`. */
   inotifyInit(): number;
   /** inotify_add_watch(2): the watch, the same one for the same file. `mask`: IN_* bits. */

@@ -1,11 +1,11 @@
 /** Conditional requests: RFC 9110 section 13 in the order of section 13.2.2, then the If header of RFC 4918. */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { BigIntStats } from 'node:fs';
 import { etagOf, strongMatch, weakMatch } from './etag.js';
 import { ShareError } from './errors.js';
 import { parseDate } from '../webdav/http-date.js';
 import { evaluateIf, parseIfHeader, type ResourceState } from './if-header.js';
 import { toTimespec } from './timespec.js';
+import type { FileState } from './file-state.js';
 
 export type Verdict = 'go on' | 'not modified' | 'failed';
 
@@ -13,7 +13,7 @@ export type Verdict = 'go on' | 'not modified' | 'failed';
 export function evaluateConditions(
   method: string,
   headers: IncomingHttpHeaders,
-  stat: BigIntStats | undefined,
+  stat: FileState | undefined,
 ): Verdict {
   const etag = stat && etagOf(stat);
   const reading = method === 'GET' || method === 'HEAD';
@@ -39,7 +39,7 @@ export function evaluateConditions(
 export function requireConditions(
   method: string,
   headers: IncomingHttpHeaders,
-  stat: BigIntStats | undefined,
+  stat: FileState | undefined,
   stateOf: (resource: string | undefined) => ResourceState,
 ): void {
   if (evaluateConditions(method, headers, stat) === 'failed') throw preconditionFailed();
@@ -48,7 +48,7 @@ export function requireConditions(
 
 export function requireIf(
   headers: IncomingHttpHeaders,
-  stat: BigIntStats | undefined,
+  stat: FileState | undefined,
   stateOf: (resource: string | undefined) => ResourceState,
 ): void {
   const header = headers['if'];
@@ -70,7 +70,7 @@ export function requireIf(
  */
 export function ifRangeHolds(
   header: string | undefined,
-  stat: BigIntStats,
+  stat: FileState,
   now = Date.now(),
 ): boolean {
   if (header === undefined) return true;
@@ -94,11 +94,11 @@ function listMatches(
   return (header.match(/(?:W\/)?"[^"]*"/g) ?? []).some((candidate) => same(candidate, etag));
 }
 
-function modifiedAfter(date: string | undefined, stat: BigIntStats | undefined): boolean {
+function modifiedAfter(date: string | undefined, stat: FileState | undefined): boolean {
   const seconds = date === undefined ? undefined : parseDate(date)?.sec;
   return seconds !== undefined && stat !== undefined && wholeSeconds(stat) > seconds;
 }
 
-function wholeSeconds(stat: BigIntStats): number {
+function wholeSeconds(stat: FileState): number {
   return toTimespec(stat.mtimeNs).sec;
 }

@@ -1,6 +1,6 @@
-import type { BigIntStats } from 'node:fs';
+import type { FileState } from './file-state.js';
 
-type Identity = Pick<BigIntStats, 'dev' | 'ino'>;
+type Identity = Pick<FileState, 'dev' | 'ino'>;
 
 /** A read that takes several turns of the loop and must be of one version. */
 export interface Reading {

@@ -1,4 +1,4 @@
-import fs, { type BigIntStats } from 'node:fs';
+import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FileState } from './file-state.js';
 import type { Place } from './place.js';
@@ -43,11 +43,11 @@ export class VersionKeeper {
   }
 
   /** A version that is about to be changed in place: the next one must not look like it. */
-  note(stat: BigIntStats): void {
+  note(stat: FileState): void {
     this.#remember(etagOf(stat));
   }
 
-  #isNew(stat: BigIntStats | undefined): boolean {
+  #isNew(stat: FileState | undefined): boolean {
     return !stat || !this.#recent.has(etagOf(stat));
   }
 

@@ -1,6 +1,5 @@
 /** The answer to a GET or HEAD of one open file: conditions, ranges, coding, digest, and bytes of one version. */
-import fs, { type BigIntStats } from 'node:fs';
-import { formatHttpDate } from '../webdav/http-date.js';
+import fs from 'node:fs';
 import { evaluateConditions, ifRangeHolds, preconditionFailed, requireIf } from './conditional.js';
 import { MIN_CODED_BYTES, type Coding } from './content-coding.js';
 import type { Reading } from './content-locks.js';
@@ -8,6 +7,7 @@ import { contentTypeOf, isCompressible } from './content-type.js';
 import { ClientGoneError, ShareError } from './errors.js';
 import { etagOf } from './etag.js';
 import type { Exchange, Headers } from './exchange.js';
+import { fileHeaders } from './file-headers.js';
 import { readNow, readPieces } from './file-pieces.js';
 import { lengthOf, multipart, type Segment } from './multipart.js';
 import { parseRanges } from './range.js';
@@ -15,10 +15,9 @@ import { digestOfFile, wantedAlgorithm } from './repr-digest.js';
 import { canReuse, writeThrough } from './reused-memory.js';
 import { resourceStates } from './resource-states.js';
 import { codingFor, codingHeaders, ResponseBody } from './response-body.js';
-import { toTimespec } from './timespec.js';
+import { SMALL_BYTES } from './small-file.js';
+import type { FileState } from './file-state.js';
 
-/** Up to this size a file is read at once and sent with its head: one read, one write. */
-const SMALL_BYTES = 64 * 1024;
 /** To code a longer one takes a thread for seconds. */
 const MAX_CODED_BYTES = 16 * 1024 * 1024;
 
@@ -26,14 +25,14 @@ export class FileAnswer {
   readonly #exchange: Exchange;
   readonly #type: string;
   readonly #fd: number;
-  #stat: BigIntStats;
+  #stat: FileState;
   #size: number;
   /** The bytes must be of one version. */
   #versioned: boolean;
   #reading: Reading | undefined;
 
   /** REQUIRES: nobody changes the file in place in this turn of the loop. */
-  constructor(exchange: Exchange, name: string, fd: number, stat: BigIntStats) {
+  constructor(exchange: Exchange, name: string, fd: number, stat: FileState) {
     this.#exchange = exchange;
     this.#type = contentTypeOf(name);
     this.#fd = fd;
@@ -78,15 +77,7 @@ export class FileAnswer {
   }
 
   #headers(coding: Coding | undefined): Headers {
-    const etag = etagOf(this.#stat);
-    return {
-      'Content-Type': this.#type,
-      'Last-Modified': formatHttpDate(toTimespec(this.#stat.mtimeNs)),
-      // Coded bytes may differ from release to release of the library (RFC 9110 section 8.8.1).
-      ETag: coding ? `W/${etag}` : etag,
-      'Accept-Ranges': 'bytes',
-      ...(isCompressible(this.#type) ? { Vary: 'Accept-Encoding' } : {}),
-    };
+    return fileHeaders(this.#type, this.#stat, coding);
   }
 
   async #withDigest(headers: Headers, algorithm: string): Promise<void> {

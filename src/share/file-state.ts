@@ -5,6 +5,8 @@ export type FileState = Pick<
   BigIntStats,
   | 'dev'
   | 'ino'
+  | 'uid'
+  | 'gid'
   | 'mode'
   | 'nlink'
   | 'size'

@@ -1,5 +1,6 @@
-import fs, { type BigIntStats } from 'node:fs';
+import fs from 'node:fs';
 import { at, fromLatin1Name, ofFd, PIN_FOLDER, STORE_NAME, type FsPath } from './fs-path.js';
+import type { FileState } from './file-state.js';
 
 export interface FolderEntry {
   readonly name: string;
@@ -41,7 +42,7 @@ export class FolderReader {
   }
 
   /** Undefined when the name has gone since. */
-  stat(entry: FolderEntry): BigIntStats | undefined {
+  stat(entry: FolderEntry): FileState | undefined {
     return fs.lstatSync(entry.path, { bigint: true, throwIfNoEntry: false });
   }
 

@@ -2,13 +2,14 @@
  * Changes of a file's content in place: its inode stays, with all its names. Not atomic as a rename is: what a killed share has begun
  * stays half done. But a change begins only when all its bytes are here, and no request sees the middle of it.
  */
-import fs, { type BigIntStats } from 'node:fs';
+import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { Context } from './context.js';
 import { ShareError } from './errors.js';
 import { setTimes, settableMode, type StoredMetadata } from './metadata.js';
 import { openRegularFile, type Place } from './place.js';
 import type { StagedBody } from './staged-body.js';
+import type { FileState } from './file-state.js';
 
 const ftruncate = promisify(fs.ftruncate);
 
@@ -61,7 +62,7 @@ async function apply(
   context: Context,
   place: Place,
   fd: number,
-  stat: BigIntStats,
+  stat: FileState,
   change: InPlaceChange,
 ): Promise<void> {
   context.versions.note(stat);

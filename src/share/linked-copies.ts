@@ -1,6 +1,7 @@
-import fs, { type BigIntStats } from 'node:fs';
+import fs from 'node:fs';
 import { encodeName } from '../names.js';
 import type { FsPath } from './fs-path.js';
+import type { FileState } from './file-state.js';
 
 /** Files with several names that one copy of a tree keeps in mind. Ours; those beyond are copied name by name. */
 const MAX_FILES = 100_000;
@@ -22,7 +23,7 @@ export class LinkedCopies {
   }
 
   /** Makes `to` a further name of the copy of `source`, where there is one. */
-  link(source: BigIntStats, to: FsPath): boolean {
+  link(source: FileState, to: FsPath): boolean {
     if (source.nlink < 2n) return false;
     const copied = this.#copies.get(keyOf(source));
     if (!copied) return false;
@@ -40,7 +41,7 @@ export class LinkedCopies {
   }
 
   /** `to`, with these names below the top, is a copy of `source`. */
-  note(source: BigIntStats, names: readonly string[], to: FsPath): void {
+  note(source: FileState, names: readonly string[], to: FsPath): void {
     if (source.nlink < 2n || this.#copies.size >= MAX_FILES) return;
     const { dev, ino } = fs.lstatSync(to, { bigint: true });
     this.#copies.set(keyOf(source), { names, dev, ino });
@@ -51,6 +52,6 @@ export class LinkedCopies {
   }
 }
 
-function keyOf({ dev, ino }: BigIntStats): string {
+function keyOf({ dev, ino }: FileState): string {
   return `${dev}:${ino}`;
 }

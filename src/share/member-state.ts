@@ -1,6 +1,6 @@
 import type { FileState } from './file-state.js';
 
-/** Of one member in the table that `readMembers` of the addon fills; the order is that of its C source. */
+/** Of one file in the table that `readMembers` and other calls of the addon fill; the order is that of its C source. */
 const FIELDS = [
   'nameEnd',
   'mode',
@@ -13,6 +13,8 @@ const FIELDS = [
   'ctimeNs',
   'birthtimeNs',
   'attributes',
+  'uid',
+  'gid',
 ] as const;
 
 export const MEMBER_FIELDS = FIELDS.length;
@@ -21,8 +23,8 @@ const fieldOf = Object.fromEntries(FIELDS.map((name, at) => [name, at])) as Reco
   (typeof FIELDS)[number],
   number
 >;
-const { nameEnd, mode, nlink, size, ino, dev, atimeNs, mtimeNs, ctimeNs, birthtimeNs, attributes } =
-  fieldOf;
+const { nameEnd, mode, nlink, size, ino, dev, uid, gid } = fieldOf;
+const { atimeNs, mtimeNs, ctimeNs, birthtimeNs, attributes } = fieldOf;
 
 const S_IFMT = 0o170000;
 const [S_IFSOCK, S_IFLNK, S_IFREG, S_IFBLK, S_IFDIR, S_IFIFO] = [
@@ -74,6 +76,14 @@ export class MemberState implements FileState {
 
   get dev(): bigint {
     return BigInt.asUintN(64, this.#field(dev));
+  }
+
+  get uid(): bigint {
+    return this.#field(uid);
+  }
+
+  get gid(): bigint {
+    return this.#field(gid);
   }
 
   get atimeNs(): bigint {

@@ -1,10 +1,11 @@
 /** Mode and times of a file that a client sets. */
-import fs, { type BigIntStats } from 'node:fs';
+import fs from 'node:fs';
 import type { PosixProperty, Timespec } from '../webdav/types.js';
 import { ShareError } from './errors.js';
 import type { FsPath } from './fs-path.js';
 import type { SystemCalls } from './options.js';
 import { toTimespec } from './timespec.js';
+import type { FileState } from './file-state.js';
 
 /**
  * What a client may set of a mode: permissions and the sticky bit. Never set-user-ID or set-group-ID: the files belong to the user
@@ -29,7 +30,7 @@ export type SettableTimes = Pick<PosixProperty, 'atime' | 'mtime'>;
 /** Sets times of what `path` names, a link itself if it is one. With the addon to the nanosecond, else to the microsecond (below). */
 export function setTimes(
   path: FsPath,
-  stat: BigIntStats,
+  stat: FileState,
   { atime, mtime }: SettableTimes,
   calls: SystemCalls | undefined,
 ): void {

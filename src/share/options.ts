@@ -32,6 +32,17 @@ export interface SystemCalls {
   ): Promise<number>;
   /** What the kernel has at hand of a file; -1: it would have to wait. As the addon's binding has it. */
   readCached?(fd: number, buffer: Uint8Array, length: number, position: number): number;
+  /** Calls on names in an open folder, as the addon's binding has them; without them the way leads through /proc. */
+  statAt?(fd: number, name: string | Uint8Array, state: BigInt64Array): boolean;
+  openBeneath?(fd: number, path: string | Uint8Array, flags: number): number;
+  createAt?(fd: number, name: string | Uint8Array, mode: number): number;
+  renameAt?(fd: number, from: string | Uint8Array, to: string | Uint8Array): void;
+  readFileAt?(
+    fd: number,
+    name: string | Uint8Array,
+    buffer: Uint8Array,
+    state: BigInt64Array,
+  ): number;
   /** utimensat(2) with AT_SYMLINK_NOFOLLOW; an nsec of -1 leaves that time. Without it times are set to the microsecond below. */
   settimes?(
     path: string | Uint8Array,

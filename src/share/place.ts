@@ -1,6 +1,7 @@
-import fs, { type BigIntStats } from 'node:fs';
+import fs from 'node:fs';
 import { at, ofFd, PIN, type FsPath } from './fs-path.js';
 import { ShareError } from './errors.js';
+import type { FolderCalls } from './folder-calls.js';
 import type { FileState } from './file-state.js';
 
 export type Kind = 'file' | 'collection' | 'link' | 'special' | 'missing';
@@ -19,7 +20,7 @@ export function kindOf(stat: FileState | undefined): Kind {
 export function openRegularFile(
   path: FsPath,
   flags: number = fs.constants.O_RDONLY,
-): { fd: number; stat: BigIntStats } {
+): { fd: number; stat: FileState } {
   const pin = fs.openSync(path, PIN);
   try {
     const kind = kindOf(fs.fstatSync(pin, { bigint: true }));
@@ -39,18 +40,28 @@ export class Place {
   readonly parentFd: number;
   /** '' for a folder that is meant itself (the root). */
   readonly name: string;
-  readonly path: FsPath;
   /** As of the last `refresh`; never that of a link's target. */
-  stat: BigIntStats | undefined;
+  stat: FileState | undefined;
+  readonly #calls: FolderCalls;
   #owned: boolean;
-  #parent: BigIntStats | undefined;
+  #parent: FileState | undefined;
 
-  constructor(parentFd: number, name: string, owned: boolean, stat: BigIntStats | undefined) {
+  constructor(
+    calls: FolderCalls,
+    parentFd: number,
+    name: string,
+    owned: boolean,
+    stat: FileState | undefined,
+  ) {
+    this.#calls = calls;
     this.parentFd = parentFd;
     this.name = name;
-    this.path = at(parentFd, name);
     this.#owned = owned;
     this.stat = stat;
+  }
+
+  get path(): FsPath {
+    return at(this.parentFd, this.name);
   }
 
   get kind(): Kind {
@@ -62,13 +73,13 @@ export class Place {
     return (this.#parent ??= fs.fstatSync(this.parentFd, { bigint: true }));
   }
 
-  refresh(): BigIntStats | undefined {
-    this.stat = fs.lstatSync(this.path, { bigint: true, throwIfNoEntry: false });
+  refresh(): FileState | undefined {
+    this.stat = this.#calls.stat(this.parentFd, this.name);
     return this.stat;
   }
 
   /** The state, where it must be there. */
-  existing(): BigIntStats {
+  existing(): FileState {
     if (!this.stat) throw new ShareError(404, 'no such resource');
     return this.stat;
   }
@@ -78,13 +89,32 @@ export class Place {
     return at(this.parentFd, name);
   }
 
+  hasSibling(name: string): boolean {
+    return this.#calls.stat(this.parentFd, name) !== undefined;
+  }
+
+  /** Makes a file of another name in the same folder, and gives its descriptor. */
+  createSibling(name: string): number {
+    return this.#calls.create(this.parentFd, name);
+  }
+
+  /** The sibling takes the place, and what was there is gone. */
+  takeSibling(name: string): void {
+    this.#calls.rename(this.parentFd, name, this.name);
+  }
+
   /** Opens the regular file for reading. */
-  openFile(): { fd: number; stat: BigIntStats } {
+  openFile(): { fd: number; stat: FileState } {
     return openRegularFile(this.path);
   }
 
+  /** All of a regular file that is as long as it was at the last `refresh`, by one call; undefined: it isn't, or there is no such call. */
+  readWhole(): { bytes: Buffer; stat: FileState } | undefined {
+    return this.#calls.readFile(this.parentFd, this.name, Number(this.existing().size));
+  }
+
   /** Pins what is there now, so that a change of mode or times hits that very inode. The caller closes it. */
-  pin(): { fd: number; stat: BigIntStats } {
+  pin(): { fd: number; stat: FileState } {
     const fd = fs.openSync(this.path, PIN);
     try {
       return { fd, stat: fs.fstatSync(fd, { bigint: true }) };

@@ -1,5 +1,5 @@
 /** {urn:davport:ns}posix and the Davport-Posix header: what we tell of a file and what we take of a client (doc/EXTENSIONS.md). */
-import fs, { type BigIntStats } from 'node:fs';
+import fs from 'node:fs';
 import { decodeName } from '../names.js';
 import { formatPosixProperty, parsePosixProperty } from '../webdav/posix-property.js';
 import type { PosixProperty } from '../webdav/types.js';
@@ -33,7 +33,7 @@ function readTarget(path: FsPath): string | undefined {
 }
 
 /** Of the version a request has just stored: with its size, which the property leaves to getcontentlength. */
-export function formatPosixHeader(stat: BigIntStats, path: FsPath): string {
+export function formatPosixHeader(stat: FileState, path: FsPath): string {
   return `size=${stat.size} ${formatPosix(stat, path)}`;
 }
 

@@ -3,13 +3,16 @@
  * component from an open descriptor of the root, never through a symbolic link unknowingly, and `..` (of a link's target) goes back
  * along the descriptors of the walk itself. A folder that somebody swaps for a link meanwhile is either the one that was opened, or ENOTDIR.
  */
-import fs, { type BigIntStats } from 'node:fs';
+import fs from 'node:fs';
 import { resolve } from 'node:path';
 import { DavportError } from '../errors.js';
 import { decodeName } from '../names.js';
 import { ShareError, errnoCode } from './errors.js';
+import { FolderCalls } from './folder-calls.js';
 import { at, PIN_FOLDER, STORE_NAME } from './fs-path.js';
+import type { SystemCalls } from './options.js';
 import { Place } from './place.js';
+import type { FileState } from './file-state.js';
 
 /**
  * inside: followed while the target is inside of the shared folder. show: shown as links where the client understands them, never
@@ -26,10 +29,12 @@ export class Root {
   readonly path: string;
   readonly fd: number;
   readonly policy: SymlinkPolicy;
+  readonly calls: FolderCalls;
   #closed = false;
 
   /** Throws the error of open(2) when `path` is no folder that can be read, DavportError NO_PROC when no name can be looked up. */
-  constructor(path: string, policy: SymlinkPolicy) {
+  constructor(path: string, policy: SymlinkPolicy, calls?: SystemCalls) {
+    this.calls = new FolderCalls(calls);
     this.path = fs.realpathSync(resolve(path));
     this.policy = policy;
     this.fd = fs.openSync(this.path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
@@ -48,14 +53,37 @@ export class Root {
    * then that of the target); otherwise it is the place. Throws ShareError 404 when a folder on the way isn't there.
    */
   locate(segments: readonly string[], follow: boolean): Place {
-    const walk = new Walk(this, follow);
     try {
-      const place = walk.run(segments);
+      const place = this.#reach(segments) ?? this.#walk(segments, follow);
       if (place.name === '' || place.kind === 'missing') this.#mustExist(place);
       return place;
     } catch (error) {
       if (errnoCode(error) === 'ENOENT') this.#mustExist();
       throw error;
+    }
+  }
+
+  /** Where no symbolic link is on the way, and the folder is there: the kernel goes all the way by one call. */
+  #reach(segments: readonly string[]): Place | undefined {
+    const name = segments.at(-1);
+    if (name === undefined || segments.includes(STORE_NAME)) return undefined;
+    const owned = segments.length > 1;
+    const fd = owned ? this.calls.openBelow(this.fd, segments.slice(0, -1)) : this.fd;
+    if (fd === undefined) return undefined;
+    let isPlace = false;
+    try {
+      const stat = this.calls.stat(fd, name);
+      isPlace = stat?.isSymbolicLink() !== true;
+      return isPlace ? new Place(this.calls, fd, name, owned, stat) : undefined;
+    } finally {
+      if (owned && !isPlace) fs.closeSync(fd);
+    }
+  }
+
+  #walk(segments: readonly string[], follow: boolean): Place {
+    const walk = new Walk(this, follow);
+    try {
+      return walk.run(segments);
     } finally {
       walk.close();
     }
@@ -66,7 +94,7 @@ export class Root {
    * and another folder of that path is not this one.
    */
   #mustExist(place?: Place): void {
-    if (fs.fstatSync(this.fd).nlink > 0) return;
+    if ((this.calls.stat(this.fd, '')?.nlink ?? 0n) > 0n) return;
     place?.close();
     throw new ShareError(410, 'the shared folder is no longer there');
   }
@@ -120,7 +148,7 @@ class Walk {
       }
     }
     // The root, or a link that leads to a folder by its end ("..", "/", ".").
-    return this.#take('');
+    return this.#take('', this.#root.calls.stat(this.#top, ''));
   }
 
   /** Opens the folder `name`; gives the path to go on with when it is a link. */
@@ -141,7 +169,7 @@ class Walk {
 
   /** The place, or the path to go on with when it is a link to follow. */
   #last(name: string): Place | string[] {
-    const stat = fs.lstatSync(at(this.#top, name), { bigint: true, throwIfNoEntry: false });
+    const stat = this.#root.calls.stat(this.#top, name);
     if (stat?.isSymbolicLink()) {
       if (this.#root.policy === 'hide') throw new ShareError(404, 'no such resource');
       const target =
@@ -186,15 +214,10 @@ class Walk {
   }
 
   /** Makes the place: it takes over the descriptor of the folder reached so far. */
-  #take(name: string, stat?: BigIntStats): Place {
+  #take(name: string, stat: FileState | undefined): Place {
     const owned = this.#folders.length > 1;
     const fd = owned ? this.#folders.pop()! : this.#root.fd;
-    try {
-      return new Place(fd, name, owned, name === '' ? fs.fstatSync(fd, { bigint: true }) : stat);
-    } catch (error) {
-      if (owned) fs.closeSync(fd);
-      throw error;
-    }
+    return new Place(this.#root.calls, fd, name, owned, stat);
   }
 
   close(): void {

@@ -43,7 +43,7 @@ class FolderShare implements Share {
   constructor(given: ShareOptions) {
     const startedAt = Date.now();
     const options = resolveOptions(given);
-    const root = new Root(options.root, options.symlinks);
+    const root = new Root(options.root, options.symlinks, options.attributes);
     this.#context = {
       options,
       root,

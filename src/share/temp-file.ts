@@ -10,34 +10,44 @@ import { errnoCode } from './errors.js';
 import type { FsPath } from './fs-path.js';
 import { setTimes, settableMode, type StoredMetadata } from './metadata.js';
 import type { Place } from './place.js';
-import { forgetStored } from './property-store.js';
+import { forgetStoredOf } from './property-store.js';
 
-const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+const { O_NOFOLLOW } = fs.constants;
+/** Of content, new and old. */
+const QUICK_BYTES = 128 * 1024;
+
 const fsync = promisify(fs.fsync);
 const rename = promisify(fs.rename);
 
 export class TempFile {
   readonly fd: number;
-  readonly path: FsPath;
+  readonly #place: Place;
   readonly #name: string;
   readonly #context: Context;
+  /** Bytes, of a file that is written in this way alone. */
+  #writtenNow = 0;
   #present = true;
   #open = true;
 
   constructor(context: Context, place: Place) {
     this.#context = context;
+    this.#place = place;
     this.#name = context.tempNames.take();
-    this.path = place.sibling(this.#name);
     try {
-      // The mode is cut by the umask of the process, as for every new file.
-      this.fd = fs.openSync(this.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666);
+      this.fd = place.createSibling(this.#name);
     } catch (error) {
       context.tempNames.release(this.#name);
       throw error;
     }
   }
 
+  get path(): FsPath {
+    return this.#place.sibling(this.#name);
+  }
+
+  /** For short content. */
   writeNow(data: Uint8Array): void {
+    this.#writtenNow += data.length;
     for (let at = 0; at < data.length;) at += fs.writeSync(this.fd, data, at);
   }
 
@@ -86,15 +96,20 @@ export class TempFile {
     const isNew = place.kind === 'missing';
     if (exclusively) {
       this.#link(place);
-    } else if (place.kind === 'missing') {
-      fs.renameSync(this.path, place.path);
+    } else if (isNew || this.#replacesAtOnce(place)) {
+      place.takeSibling(this.#name);
       this.#present = false;
     } else {
       await this.#context.nameLocks.hold(place, () => rename(this.path, place.path));
       this.#present = false;
     }
-    if (isNew) forgetStored(place.path);
+    if (isNew) forgetStoredOf(place);
     this.discard();
+  }
+
+  /** To write out the new content and to free the old one doesn't take longer than a trip through the thread pool. */
+  #replacesAtOnce({ stat }: Place): boolean {
+    return this.#writtenNow > 0 && this.#writtenNow <= QUICK_BYTES && stat!.size <= QUICK_BYTES;
   }
 
   /** link(2) fails where rename(2) would replace what another program made a moment ago. */

@@ -1,5 +1,5 @@
 /** Whole trees: removed and copied without ever following a symbolic link, in slices that leave the event loop to others. */
-import fs, { type BigIntStats } from 'node:fs';
+import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { Context } from './context.js';
 import { errnoCode, ShareError, statusOf } from './errors.js';
@@ -9,6 +9,7 @@ import { LinkedCopies } from './linked-copies.js';
 import { kindOf, openRegularFile } from './place.js';
 import { forgetStored } from './property-store.js';
 import { Slices } from './slices.js';
+import type { FileState } from './file-state.js';
 
 /** A member that could not be done; the others were. */
 export interface Failure {
@@ -32,7 +33,7 @@ const unlink = promisify(fs.unlink);
 /** To free the blocks of a long file takes long, and must not hold the event loop. Anything shorter isn't worth a thread. */
 const LONG_FILE_BYTES = 16 * 1024 * 1024;
 
-export async function removeFile(path: FsPath, stat: BigIntStats): Promise<void> {
+export async function removeFile(path: FsPath, stat: FileState): Promise<void> {
   if (stat.size < LONG_FILE_BYTES) fs.unlinkSync(path);
   else await unlink(path);
   forgetStored(path);
@@ -154,7 +155,7 @@ export class TreeCopy {
     }
   }
 
-  async #file(from: FsPath, pin: number, stat: BigIntStats, to: FsPath): Promise<void> {
+  async #file(from: FsPath, pin: number, stat: FileState, to: FsPath): Promise<void> {
     const { COPYFILE_EXCL, COPYFILE_FICLONE } = fs.constants;
     try {
       // copyFile copies set-user-ID too, and the copy is owned by who shares.
@@ -176,7 +177,7 @@ export class TreeCopy {
 
   async #folder(
     pin: number,
-    stat: BigIntStats,
+    stat: FileState,
     to: FsPath,
     deep: boolean,
     names: readonly string[],
@@ -230,7 +231,7 @@ export class TreeCopy {
   }
 }
 
-async function copyContent(pin: number, stat: BigIntStats, to: FsPath): Promise<void> {
+async function copyContent(pin: number, stat: FileState, to: FsPath): Promise<void> {
   const source = await fs.promises.open(ofFd(pin), 'r');
   try {
     const target = await fs.promises.open(to, 'wx', Number(stat.mode & 0o777n));

@@ -6,6 +6,7 @@ import { FileAnswer } from '../file-answer.js';
 import { answerListing } from '../listing-page/listing-page.js';
 import type { Place } from '../place.js';
 import { resourceStates } from '../resource-states.js';
+import { answerSmallFile } from '../small-file.js';
 
 /** GET and HEAD (RFC 9110 sections 9.3.1, 9.3.2). */
 export async function handleGet(exchange: Exchange): Promise<void> {
@@ -19,7 +20,7 @@ export async function handleGet(exchange: Exchange): Promise<void> {
       await answerListing(exchange, place);
       return;
     }
-    await answerFile(exchange, place);
+    if (!answerSmallFile(exchange, place)) await answerFile(exchange, place);
   } finally {
     place.close();
   }

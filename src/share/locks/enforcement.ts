@@ -1,5 +1,4 @@
 /** Who may change what is locked: whoever submits the token of a lock on it in the If header (RFC 4918 sections 6.1, 7 and 10.4.1). */
-import type { BigIntStats } from 'node:fs';
 import type { Context } from '../context.js';
 import { ShareError, statusOf, type ErrorCondition } from '../errors.js';
 import type { Exchange } from '../exchange.js';
@@ -11,6 +10,7 @@ import type { Root } from '../root.js';
 import { lockRoot } from './lock-properties.js';
 import { opposes, type Lock } from './lock-table.js';
 import { keysOf, parentsOf } from './resource-keys.js';
+import type { FileState } from '../file-state.js';
 
 /**
  * What a request does to a resource. state: its content or properties change; where nothing is there yet, it becomes a member of its
@@ -129,7 +129,7 @@ function stateOf(
   root: Root,
   segments: readonly string[],
   follow: boolean,
-): BigIntStats | 'gone' | 'unknown' {
+): FileState | 'gone' | 'unknown' {
   try {
     const place = root.locate(segments, follow);
     place.close();

@@ -95,25 +95,46 @@ function members(folder) {
   ]) {
     const fd = openSync(folder, 'r');
     try {
-      const [names, table] = [Buffer.alloc(bytes), new BigInt64Array(11 * rows)];
+      const [names, table] = [Buffer.alloc(bytes), new BigInt64Array(13 * rows)];
       while (binding.readMembers(fd, names, table, true, 0) >= 0);
     } catch (error) {
       if (error.code !== 'ERANGE') throw error;
     }
     closeSync(fd);
   }
-  throws(() => binding.readMembers(-1, Buffer.alloc(1), new BigInt64Array(11), true, 0));
+  throws(() => binding.readMembers(-1, Buffer.alloc(1), new BigInt64Array(13), true, 0));
+}
+
+function namesInFolder(folder) {
+  const fd = openSync(folder, 'r');
+  const state = new BigInt64Array(13);
+  for (const name of ['', 'made', 'absent']) binding.statAt(fd, name, state);
+  closeSync(binding.createAt(fd, 'made', 0o600));
+  throws(() => binding.createAt(fd, 'made', 0o600));
+  writeFileSync(join(folder, 'made'), 'content');
+  for (const room of [7, 6, 8, 0]) {
+    const whole = binding.readFileAt(fd, 'made', Buffer.alloc(room), state) === room;
+    if (whole !== (room === 7)) throw new Error(`${room}`);
+  }
+  binding.renameAt(fd, 'made', 'taken');
+  throws(() => binding.readFileAt(fd, 'made', Buffer.alloc(7), state));
+  throws(() => binding.openBeneath(fd, '..', 0));
+  closeSync(binding.openBeneath(fd, 'taken', 0));
+  throws(() => binding.statAt(fd, 'taken', new BigInt64Array(12)));
+  throws(() => binding.statAt(fd, 'x'.repeat(5000), state));
+  rmSync(join(folder, 'taken'));
+  closeSync(fd);
 }
 
 /** By threads, one of which is still at it when nobody waits any more. */
 async function membersAhead(folder) {
   const fd = openSync(folder, 'r');
   const read = () =>
-    binding.readMembersAhead(fd, Buffer.alloc(65_536), new BigInt64Array(11 * 2048), true, 0);
+    binding.readMembersAhead(fd, Buffer.alloc(65_536), new BigInt64Array(13 * 2048), true, 0);
   await read();
   let refused = false;
   await binding
-    .readMembersAhead(-1, Buffer.alloc(1), new BigInt64Array(11), true, 0)
+    .readMembersAhead(-1, Buffer.alloc(1), new BigInt64Array(13), true, 0)
     .catch(() => (refused = true));
   if (!refused) throw new Error('a closed descriptor was read');
   read().catch(() => undefined);
@@ -144,6 +165,7 @@ async function main() {
       misuse();
       attributes(folder);
       members(folder);
+      namesInFolder(folder);
       await membersAhead(folder);
       pair();
       if (round % 10 === 0) globalThis.gc?.();

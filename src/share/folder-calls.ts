@@ -1,0 +1,77 @@
+/**
+ * System calls on names in an open folder: by the addon where it has them, else on paths through /proc (fs-path.ts), which costs two to
+ * four times as much. Both alike never follow a symbolic link as the last name.
+ */
+import fs from 'node:fs';
+import { encodeName } from '../names.js';
+import { errnoCode } from './errors.js';
+import type { FileState } from './file-state.js';
+import { at, PIN_FOLDER } from './fs-path.js';
+import { MEMBER_FIELDS, MemberState } from './member-state.js';
+import type { SystemCalls } from './options.js';
+
+const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+/** Cut by the umask of the process, as for every new file. */
+const NEW_FILE_MODE = 0o666;
+
+export class FolderCalls {
+  readonly #calls: SystemCalls | undefined;
+
+  constructor(calls: SystemCalls | undefined) {
+    this.#calls = calls;
+  }
+
+  /** Undefined: nothing is there. '' is the folder itself. */
+  stat(folder: number, name: string): FileState | undefined {
+    const row = new BigInt64Array(MEMBER_FIELDS);
+    try {
+      const found = this.#calls?.statAt?.(folder, bytesOf(name), row);
+      if (found !== undefined) return found ? new MemberState(row, 0) : undefined;
+    } catch (error) {
+      // A time that the row has no room for.
+      if (errnoCode(error) !== 'EOVERFLOW') throw error;
+    }
+    return fs.lstatSync(at(folder, name), { bigint: true, throwIfNoEntry: false });
+  }
+
+  /** The folder that the names lead to, one by one, if there is no symbolic link among them. Undefined: that is not to be had by one call. */
+  openBelow(folder: number, names: readonly string[]): number | undefined {
+    try {
+      return this.#calls?.openBeneath?.(folder, bytesOf(names.join('/')), PIN_FOLDER);
+    } catch {
+      // Who goes step by step finds out why, or has another kernel.
+      return undefined;
+    }
+  }
+
+  /** Makes a new file, and gives its descriptor. EEXIST: there is something. */
+  create(folder: number, name: string): number {
+    return (
+      this.#calls?.createAt?.(folder, bytesOf(name), NEW_FILE_MODE) ??
+      fs.openSync(at(folder, name), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, NEW_FILE_MODE)
+    );
+  }
+
+  rename(folder: number, from: string, to: string): void {
+    if (this.#calls?.renameAt) this.#calls.renameAt(folder, bytesOf(from), bytesOf(to));
+    else fs.renameSync(at(folder, from), at(folder, to));
+  }
+
+  /** All of a regular file of just this size, and its state before it was read. Undefined: it is another, or must be had otherwise. */
+  readFile(
+    folder: number,
+    name: string,
+    size: number,
+  ): { bytes: Buffer; stat: FileState } | undefined {
+    if (!this.#calls?.readFileAt) return undefined;
+    const bytes = Buffer.allocUnsafe(size);
+    const row = new BigInt64Array(MEMBER_FIELDS);
+    const count = this.#calls.readFileAt(folder, bytesOf(name), bytes, row);
+    return count < 0 ? undefined : { bytes, stat: new MemberState(row, 0) };
+  }
+}
+
+/** Bytes where the name is no UTF-8. */
+function bytesOf(name: string): string | Buffer {
+  return name.isWellFormed() ? name : encodeName(name);
+}
