@@ -97,19 +97,20 @@ export class Connections {
     wait: Promise<T>,
     bytesOf: (result: T) => number,
   ): Promise<T> {
-    const connection = this.#open.get(stream);
-    if (!connection) return wait;
-    const began = performance.now();
-    connection.waitingSince = began - connection.usedMs;
+    const turn = this.clientsTurns(stream);
+    turn.begin();
     try {
       const result = await wait;
-      const earned = (bytesOf(result) * this.#limits.stallTimeoutMs) / LEAST_BYTES;
-      const used = connection.usedMs + performance.now() - began;
-      connection.usedMs = Math.max(0, used - earned);
+      turn.moved(bytesOf(result));
       return result;
     } finally {
-      connection.waitingSince = undefined;
+      turn.end();
     }
+  }
+
+  /** For turns that follow each other. */
+  clientsTurns(stream: Duplex): ClientsTurn {
+    return new ClientsTurn(this.#open.get(stream), this.#limits.stallTimeoutMs / LEAST_BYTES);
   }
 
   destroyAll(): void {
@@ -161,4 +162,40 @@ function start(connection: Connection, current: Current | undefined): void {
   connection.current = current;
   connection.waitingSince = undefined;
   connection.usedMs = 0;
+}
+
+/** When the client has to move something, and what it has moved. */
+export class ClientsTurn {
+  readonly #connection: Connection | undefined;
+  /** What a byte earns, of the stall limit. */
+  readonly #msPerByte: number;
+  #began = 0;
+
+  constructor(connection: Connection | undefined, msPerByte: number) {
+    this.#connection = connection;
+    this.#msPerByte = msPerByte;
+  }
+
+  begin(): void {
+    const connection = this.#connection;
+    if (!connection) return;
+    this.#began = performance.now();
+    connection.waitingSince = this.#began - connection.usedMs;
+  }
+
+  /** REQUIRES: it is the client's turn, and goes on to be. */
+  moved(bytes: number): void {
+    const connection = this.#connection;
+    if (!connection) return;
+    const now = performance.now();
+    const used = connection.usedMs + now - this.#began;
+    connection.usedMs = Math.max(0, used - bytes * this.#msPerByte);
+    this.#began = now;
+    connection.waitingSince = now - connection.usedMs;
+  }
+
+  /** The server is at work. Idempotent. */
+  end(): void {
+    if (this.#connection) this.#connection.waitingSince = undefined;
+  }
 }

@@ -7,6 +7,7 @@ import type {
 } from 'node:http';
 import type { Context } from './context.js';
 import { ClientGoneError, ShareError } from './errors.js';
+import { receiveBody, type TakeChunk } from './request-body.js';
 import { parseTargetPath, type TargetPath } from './target-path.js';
 
 /** Of bodies that are read whole (XML). Ours. */
@@ -93,33 +94,15 @@ export class Exchange {
     throw new ClientGoneError('the connection closed during the response');
   }
 
-  /** The body piece by piece. Ends only when it came whole; throws ClientGoneError otherwise. */
-  async *chunks(): AsyncGenerator<Buffer, void, undefined> {
+  /** The body chunk by chunk; see `receiveBody`. */
+  receive(take: TakeChunk): Promise<void> {
     this.#requireIdentity();
     this.#continue();
-    // An answer must still be possible after an error in the middle, so leaving the loop doesn't destroy the request.
-    const iterator = this.req.iterator({ destroyOnReturn: false });
-    try {
-      for (;;) {
-        const next = await this.#next(iterator);
-        if (next.done === true) break;
-        this.bytesIn += next.value.length;
-        yield next.value;
-      }
-    } finally {
-      await iterator.return?.();
-    }
-    if (!this.req.complete) throw new ClientGoneError('the request was cut short');
-  }
-
-  async #next(iterator: AsyncIterator<Buffer>): Promise<IteratorResult<Buffer>> {
-    try {
-      return await this.context.connections.clientsTurn(this.req.socket, iterator.next(), (next) =>
-        next.done === true ? 0 : next.value.length,
-      );
-    } catch (error) {
-      throw new ClientGoneError('the connection closed during the request', { cause: error });
-    }
+    const turn = this.context.connections.clientsTurns(this.req.socket);
+    return receiveBody(this.req, turn, (chunk) => {
+      this.bytesIn += chunk.length;
+      return take(chunk);
+    });
   }
 
   /** The whole body, of bounded size and time. */
@@ -128,11 +111,12 @@ export class Exchange {
     let size = 0;
     const timer = setTimeout(() => this.req.destroy(), SMALL_BODY_TIMEOUT_MS);
     try {
-      for await (const chunk of this.chunks()) {
+      await this.receive((chunk) => {
         size += chunk.length;
         if (size > MAX_SMALL_BODY_BYTES) throw new ShareError(413, 'the body is too large');
         parts.push(chunk);
-      }
+        return undefined;
+      });
     } finally {
       clearTimeout(timer);
     }

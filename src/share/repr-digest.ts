@@ -3,6 +3,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { ShareError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { readPieces } from './file-pieces.js';
+import type { TakeChunk } from './request-body.js';
 
 /** The active algorithms of the registry, by the name node:crypto has for them. The stronger first. */
 const ALGORITHMS: Readonly<Record<string, string>> = { 'sha-512': 'sha512', 'sha-256': 'sha256' };
@@ -42,27 +43,25 @@ interface Expected {
 }
 
 /**
- * The request's body piece by piece, as `Exchange.chunks` gives it; after the last one it is compared with what the request says of it:
- * ShareError 400 where it differs. `partial`: the body isn't the whole representation.
+ * The request's body, as `Exchange.receive` gives it; when it is there, it is compared with what the request says of it: ShareError 400
+ * where it differs. `partial`: the body isn't the whole representation.
  */
-export function verifiedBody(exchange: Exchange, partial: boolean): AsyncIterable<Buffer> {
+export async function receiveVerified(
+  exchange: Exchange,
+  partial: boolean,
+  take: TakeChunk,
+): Promise<void> {
   const ofWhole = exchange.header('repr-digest');
   if (partial && ofWhole !== undefined) {
     // It could be told only when the change is done.
     throw new ShareError(400, 'Repr-Digest of a partial change; Content-Digest can be verified');
   }
   const expected = [ofWhole, exchange.header('content-digest')].flatMap(parseExpected);
-  return expected.length === 0 ? exchange.chunks() : verify(exchange, expected);
-}
-
-async function* verify(
-  exchange: Exchange,
-  expected: readonly Expected[],
-): AsyncGenerator<Buffer, void, undefined> {
-  for await (const chunk of exchange.chunks()) {
+  if (expected.length === 0) return exchange.receive(take);
+  await exchange.receive((chunk) => {
     for (const { hash } of expected) hash.update(chunk);
-    yield chunk;
-  }
+    return take(chunk);
+  });
   if (expected.every(({ hash, digest }) => hash.digest().equals(digest))) return;
   throw new ShareError(400, 'the body does not have the digest that was sent with it');
 }

@@ -2,11 +2,13 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { ClientGoneError } from './errors.js';
 import type { Exchange } from './exchange.js';
-import { verifiedBody } from './repr-digest.js';
+import { receiveVerified } from './repr-digest.js';
 import type { TempFile } from './temp-file.js';
 
-/** Body bytes gathered for one write. */
+/** Body bytes gathered for one write: a thread's waking costs as much as writing some 100 KiB. */
 const GATHER_BYTES = 512 * 1024;
+/** The most while the write before is at work. */
+const MAX_GATHERED_BYTES = 1024 * 1024;
 /** A body of a length up to this is gathered in memory first: if it is cut short, nothing was ever made. */
 export const SMALL_BODY_BYTES = 128 * 1024;
 
@@ -28,43 +30,100 @@ export async function collectBody(
   partial = false,
 ): Promise<Buffer[]> {
   const parts: Buffer[] = [];
-  const body = verifiedBody(exchange, partial);
-  for await (const chunk of body) parts.push(chunk);
+  await receiveVerified(exchange, partial, (chunk) => {
+    parts.push(chunk);
+    return undefined;
+  });
   checkLength(exchange, length);
   return parts;
 }
 
-/** Writes the body to the file while it arrives: one write at work, the next one being gathered. Gives its length. */
+/** Writes the body to the file while it arrives. Gives its length. */
 export async function storeBody(
   exchange: Exchange,
   file: TempFile,
   partial = false,
 ): Promise<number> {
-  let writing: Promise<void> = Promise.resolve();
-  let gathered: Buffer[] = [];
-  let size = 0;
-  let position = 0;
+  const writer = new GatheringWriter(file.fd);
   try {
-    for await (const chunk of verifiedBody(exchange, partial)) {
-      gathered.push(chunk);
-      size += chunk.length;
-      if (size < GATHER_BYTES) continue;
-      await writing;
-      writing = writeAll(file.fd, gathered, position);
-      // It is awaited in any case; until then its failure is not an unhandled one.
-      writing.catch(() => undefined);
-      position += size;
-      gathered = [];
-      size = 0;
-    }
-    await writing;
-    if (size > 0) await writeAll(file.fd, gathered, position);
+    await receiveVerified(exchange, partial, (chunk) => writer.take(chunk));
+    await writer.flush();
   } finally {
     // The descriptor must not be closed under a write.
-    await writing.catch(() => undefined);
+    await writer.idle();
   }
   checkLength(exchange, announcedLength(exchange));
-  return position + size;
+  return writer.size;
+}
+
+/** One write at work, the next one being gathered. */
+class GatheringWriter {
+  readonly #fd: number;
+  #gathered: Buffer[] = [];
+  #gatheredBytes = 0;
+  #position = 0;
+  #writing: Promise<void> | undefined;
+  #failure: Error | undefined;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Of all that was taken. */
+  get size(): number {
+    return this.#position + this.#gatheredBytes;
+  }
+
+  /** A promise: it wants no more until that settles. */
+  take(chunk: Buffer): Promise<void> | undefined {
+    this.#gathered.push(chunk);
+    this.#gatheredBytes += chunk.length;
+    if (this.#gatheredBytes < GATHER_BYTES) return undefined;
+    if (this.#writing === undefined) {
+      this.#begin();
+      return undefined;
+    }
+    return this.#gatheredBytes < MAX_GATHERED_BYTES ? undefined : this.#next();
+  }
+
+  async #next(): Promise<void> {
+    await this.idle();
+    this.#begin();
+  }
+
+  /** Throws what an earlier write failed with. */
+  #begin(): void {
+    if (this.#failure) throw this.#failure;
+    const position = this.#position;
+    this.#position += this.#gatheredBytes;
+    this.#writing = this.#write(this.#gathered, position);
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+  }
+
+  async #write(buffers: Buffer[], position: number): Promise<void> {
+    try {
+      await writeAll(this.#fd, buffers, position);
+    } catch (error) {
+      this.#failure = error as Error;
+    }
+    this.#writing = undefined;
+  }
+
+  /** Resolves when no write is at work, whether it failed or not. */
+  async idle(): Promise<void> {
+    await this.#writing;
+  }
+
+  /** Resolves when all is written. */
+  async flush(): Promise<void> {
+    await this.idle();
+    if (this.#gatheredBytes > 0) {
+      this.#begin();
+      await this.idle();
+    }
+    if (this.#failure) throw this.#failure;
+  }
 }
 
 async function writeAll(fd: number, buffers: Buffer[], start: number): Promise<void> {
