@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from './context.js';
 import { ClientGoneError, ShareError, statusOf } from './errors.js';
-import { Exchange } from './exchange.js';
+import { Exchange, type Headers } from './exchange.js';
 import { handleBind } from './handlers/bind.js';
 import { handleCopy } from './handlers/copy.js';
 import { handleDelete } from './handlers/delete.js';
@@ -10,7 +10,7 @@ import { handleGet } from './handlers/get.js';
 import { handleLock } from './handlers/lock.js';
 import { handleMkcol } from './handlers/mkcol.js';
 import { handleMove } from './handlers/move.js';
-import { allowedMethods, handleOptions, READ_METHODS, SERVER } from './handlers/options.js';
+import { allowedMethods, handleOptions, READ_METHODS } from './handlers/options.js';
 import { handlePropfind } from './handlers/propfind.js';
 import { handlePatch } from './handlers/patch.js';
 import { handleProppatch } from './handlers/proppatch.js';
@@ -20,6 +20,7 @@ import { handleUnlock } from './handlers/unlock.js';
 import { handleRebind, handleUnbind } from './handlers/rebind.js';
 import { handleSearch } from './handlers/search.js';
 import { formatErrorBody, XML_TYPE } from './multistatus-writer.js';
+import { SERVER } from './server-name.js';
 
 const HANDLERS: Readonly<Record<string, (exchange: Exchange) => Promise<void> | void>> = {
   OPTIONS: handleOptions,
@@ -50,14 +51,13 @@ export async function dispatch(
 ): Promise<{ bytesIn: number; bytesOut: number }> {
   // A write to a connection that has just gone is reported here, too; who writes looks for 'close'.
   res.on('error', () => undefined);
-  res.setHeader('Server', SERVER);
   let exchange: Exchange | undefined;
   let errorBytes = 0;
   try {
     exchange = new Exchange(req, res, context);
     await handle(exchange);
   } catch (error) {
-    errorBytes = answerError(req, res, context, error);
+    errorBytes = answerError(req, res, context, { error, fields: exchange?.fields });
   }
   // What is left of a body nobody wanted must go, or the next request never comes.
   if (!req.complete) req.resume();
@@ -84,7 +84,7 @@ function answerError(
   req: IncomingMessage,
   res: ServerResponse,
   { options: { log } }: Context,
-  error: unknown,
+  { error, fields = { Server: SERVER } }: { error: unknown; fields: Headers | undefined },
 ): number {
   const gone = error instanceof ClientGoneError || (req.destroyed && !req.complete);
   const status = statusOf(error);
@@ -101,6 +101,7 @@ function answerError(
   const body = xml ?? `${told?.message ?? 'the file system refused'}\n`;
   const length = Buffer.byteLength(body);
   res.writeHead(status, {
+    ...fields,
     ...told?.headers,
     'Content-Type': xml !== undefined ? XML_TYPE : 'text/plain; charset=utf-8',
     'Content-Length': length,

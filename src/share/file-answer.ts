@@ -142,7 +142,7 @@ export class FileAnswer {
       this.#exchange.respond(status, headers, body);
       return undefined;
     }
-    res.writeHead(status, { ...headers, 'Content-Length': length });
+    this.#exchange.writeHead(status, { ...headers, 'Content-Length': length });
     if (method === 'HEAD') {
       res.end();
       return undefined;
@@ -185,7 +185,7 @@ export class FileAnswer {
     const { method, res } = this.#exchange;
     if (method === 'HEAD') {
       // Nobody knows the length before the work is done.
-      res.writeHead(200, { ...headers, ...codingHeaders(coding) });
+      this.#exchange.writeHead(200, { ...headers, ...codingHeaders(coding) });
       res.end();
       return;
     }

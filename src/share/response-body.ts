@@ -20,7 +20,7 @@ export class ResponseBody {
   /** Sends the head. */
   constructor(exchange: Exchange, status: number, headers: Headers, coding = codingFor(exchange)) {
     this.#exchange = exchange;
-    exchange.res.writeHead(status, { ...headers, ...codingHeaders(coding) });
+    exchange.writeHead(status, { ...headers, ...codingHeaders(coding) });
     if (!coding) return;
     const encoder = new Encoder(coding);
     this.#encoder = encoder;

@@ -6,8 +6,8 @@ import type { Place } from '../place.js';
  * response says so by naming it, too. `followed`: a link as the last name was.
  */
 export function coverByFeed(exchange: Exchange, place: Place, followed: boolean): void {
-  const { context, res, target } = exchange;
+  const { context, fields, target } = exchange;
   const id = exchange.header('davport-feed');
   if (id === undefined || !context.changeFeeds.cover(id, place, target.segments, followed)) return;
-  res.setHeader('Davport-Feed', id);
+  fields['Davport-Feed'] = id;
 }

@@ -1,13 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { Exchange } from '../exchange.js';
 import { PATCH_TYPE } from '../partial-update.js';
-
-const { version } = JSON.parse(
-  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
-
-/** Value of Server: how a mount knows that it has our own share before it. */
-export const SERVER = `davport/${version}`;
 
 const READING = ['OPTIONS', 'GET', 'HEAD', 'PROPFIND', 'REPORT', 'SEARCH'];
 const WRITING = [

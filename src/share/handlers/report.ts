@@ -12,7 +12,7 @@ export async function handleReport(exchange: Exchange): Promise<void> {
   const end = (): void => changeFeeds.end(feed);
   res.on('close', end);
   try {
-    res.writeHead(200, {
+    exchange.writeHead(200, {
       'Content-Type': 'text/plain; charset=utf-8',
       'Cache-Control': 'no-store',
       'Davport-Feed': feed.id,

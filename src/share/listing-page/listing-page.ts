@@ -26,7 +26,7 @@ export async function answerListing(exchange: Exchange, place: Place): Promise<v
     Vary: 'Accept-Encoding',
   };
   if (exchange.method === 'HEAD') {
-    exchange.res.writeHead(200, headers);
+    exchange.writeHead(200, headers);
     exchange.res.end();
     return;
   }
