@@ -1,52 +1,125 @@
-/** The null file system with the names that the workloads expect: what a mount costs when the file system itself costs nothing. */
+/**
+ * The file system that does nothing, with the names, sizes and folders that the workloads expect (files.ts): what a mount costs when the
+ * file system itself costs nothing. Files are zeros, and what is written is gone.
+ */
 import type {
   Attributes,
   AttributesAnswer,
   DirectoryEntry,
   Entry,
+  OpenAnswer,
 } from '../../src/vfs/filesystem.js';
 import { NullFileSystem } from '../support/null-file-system.js';
+import { built } from './built.js';
+import { BIG_BYTES } from './files.js';
 
-const TIMEOUT_MS = 1000;
 const DIRECTORY = 0o40000;
 const FILE = 0o100000;
-const ROOT = 1;
-const TREE = 2;
-const SMALL = 3;
-const BRANCHES = 1000;
-const FILES = 1_000_000;
-const PER_FOLDER = 100;
+const TIME = { sec: 1_700_000_000, nsec: 0 };
+const MAY_KEEP: OpenAnswer = { fh: 1, keepCache: true, directIo: false };
 
-const isDirectory = (ino: number): boolean => ino < FILES;
-
-/** Names carry their number; a folder's number and an index in it make the number of a file. */
-function inoOf(parent: number, name: string): number {
-  const index = Number(/-(\d+)$/.exec(name)?.[1] ?? 0);
-  if (parent === ROOT) return name === 'tree' ? TREE : name === 'small' ? SMALL : FILES + index;
-  if (parent === TREE) return BRANCHES + index;
-  return FILES + parent * 1000 + index;
+interface Folder {
+  readonly ino: number;
+  readonly entries: readonly DirectoryEntry[];
+  readonly byName: ReadonlyMap<string, DirectoryEntry>;
 }
 
+const numbered = (count: number, name: (index: number) => string): string[] =>
+  Array.from({ length: count }, (_, index) => name(index));
+const five = (index: number): string => `f${String(index).padStart(5, '0')}`;
+const two = (index: number): string => String(index).padStart(2, '0');
+
 export class BenchFileSystem extends NullFileSystem {
-  constructor() {
-    super(TIMEOUT_MS);
+  readonly #keepMs: number;
+  readonly #folders = new Map<number, Folder>();
+  readonly #sizes = new Map<number, number>();
+  #lastIno = 1;
+
+  constructor(keepMs: number) {
+    super(keepMs);
+    this.#keepMs = keepMs;
+    const files = (count: number, bytes: number, name: (index: number) => string): number =>
+      this.#folder(numbered(count, name).map((each) => [each, this.#file(bytes)]));
+    const tree = numbered(100, (at) => `d${two(at)}`).map((name): [string, number] => [
+      name,
+      files(100, 216, (at) => `f${two(at)}.txt`),
+    ]);
+    this.#folder(
+      [
+        ['big', this.#file(BIG_BYTES)],
+        ['parallel', files(4, BIG_BYTES / 4, (at) => `p${at}`)],
+        ['small', files(1000, 4096, five)],
+        ['flat', files(10_000, 16, five)],
+        ['tree', this.#folder(tree)],
+        // Every name is there already.
+        ['written', this.#folder([['out', this.#file(0)], ...this.#empty(1000)])],
+      ],
+      1,
+    );
+  }
+
+  #empty(count: number): [string, number][] {
+    return numbered(count, five).map((name) => [name, this.#file(0)]);
+  }
+
+  #file(bytes: number): number {
+    this.#sizes.set(++this.#lastIno, bytes);
+    return this.#lastIno;
+  }
+
+  #folder(members: readonly (readonly [string, number])[], ino = ++this.#lastIno): number {
+    const entries = members.map(([name, member], at): DirectoryEntry => {
+      const type = this.#folders.has(member) ? DIRECTORY : FILE;
+      return { name, offset: at + 1, type, ino: member };
+    });
+    this.#folders.set(ino, {
+      ino,
+      entries,
+      byName: new Map(entries.map((entry) => [entry.name, entry])),
+    });
+    return ino;
   }
 
   override lookup(parent: number, name: string): Entry {
-    const nodeId = inoOf(parent, name);
-    const { attributes, attrTimeoutMs } = this.getattr(nodeId);
-    return { nodeId, attributes, attrTimeoutMs, entryTimeoutMs: TIMEOUT_MS };
+    const found = this.#folders.get(parent)?.byName.get(name);
+    if (found === undefined) throw new built.FsError('ENOENT');
+    return this.#entry(found.ino);
+  }
+
+  #entry(nodeId: number): Entry {
+    const attributes = this.#attributes(nodeId);
+    return { nodeId, attributes, attrTimeoutMs: this.#keepMs, entryTimeoutMs: this.#keepMs };
+  }
+
+  #attributes(ino: number): Attributes {
+    const isFolder = this.#folders.has(ino);
+    const size = this.#sizes.get(ino) ?? 4096;
+    return {
+      ino,
+      size,
+      mode: isFolder ? DIRECTORY | 0o755 : FILE | 0o644,
+      nlink: 1,
+      uid: 0,
+      gid: 0,
+      rdev: 0,
+      blksize: 4096,
+      blocks: Math.ceil(size / 512),
+      atime: TIME,
+      mtime: TIME,
+      ctime: TIME,
+    };
   }
 
   override getattr(nodeId: number): AttributesAnswer {
-    const { attributes, attrTimeoutMs } = super.getattr(nodeId === ROOT ? ROOT : 2);
-    const mode = isDirectory(nodeId) ? DIRECTORY | 0o755 : FILE | 0o644;
-    const own: Attributes = { ...attributes, ino: nodeId, mode };
-    return { attributes: own, attrTimeoutMs };
+    return { attributes: this.#attributes(nodeId), attrTimeoutMs: this.#keepMs };
   }
 
-  override mkdir(): Entry {
-    return this.lookup(ROOT, 'small');
+  override open(): OpenAnswer {
+    return MAY_KEEP;
+  }
+
+  override opendir(): OpenAnswer {
+    return MAY_KEEP;
   }
 
   override readdir(
@@ -55,12 +128,21 @@ export class BenchFileSystem extends NullFileSystem {
     offset: number,
     add: (entry: DirectoryEntry) => boolean,
   ): void {
-    if (nodeId === ROOT || nodeId === SMALL) return;
-    const folder = nodeId === TREE;
-    for (let at = offset; at < PER_FOLDER; at++) {
-      const name = `${folder ? 'folder' : 'file'}-${at}`;
-      const type = folder ? DIRECTORY : FILE;
-      if (!add({ name, offset: at + 1, type, ino: inoOf(nodeId, name) })) return;
-    }
+    const { entries } = this.#folders.get(nodeId)!;
+    for (let at = offset; at < entries.length; at++) if (!add(entries[at]!)) return;
+  }
+
+  override readdirplus(
+    nodeId: number,
+    fh: number,
+    offset: number,
+    add: (entry: DirectoryEntry, lookup: Entry) => boolean,
+  ): void {
+    this.readdir(nodeId, fh, offset, (entry) => add(entry, this.#entry(entry.ino)));
+  }
+
+  /** The error of the build that serves it: the session knows no other. */
+  override getxattr(): Uint8Array {
+    throw new built.FsError('EOPNOTSUPP');
   }
 }

@@ -1,122 +1,74 @@
-/**
- * npm run bench -- [--peer share,spice,chezdav,apache] [--only read,write,random,walk,create,stat] [--repeat N]
- *
- * All sides of one workload run directly after each other, so that whatever else the machine does meets all of them; of several rounds the
- * median counts.
- */
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+/** npm run bench -- --help */
 import { cleanUp } from '../support/cleanup.js';
-import { PEER_KINDS, type PeerKind } from '../support/peers/index.js';
-import { run } from '../support/run.js';
 import { makeTempDir } from '../support/temp-dir.js';
-import { davportSide, fill, localSide, nullSide, type Bridge, type Side } from './sides.js';
+import { stayAwake } from './awake.js';
+import { makeFiles } from './files.js';
+import { HELP, parseOptions, type BenchOptions } from './options.js';
+import { formatRow, LEGEND, type Line, type Outcome } from './report.js';
+import { figureOf, type Row } from './rows.js';
+import { Servers } from './servers.js';
+import type { Side } from './side.js';
+import { startSide } from './sides/index.js';
 
-interface Workload {
-  readonly title: string;
-  readonly unit: string;
-  /** Figure in `unit`. */
-  readonly rate: (result: Measured) => number;
-}
-
-interface Measured {
-  readonly done: number;
-  readonly seconds: number;
-}
-
-interface Cell {
-  readonly figure: number;
-  readonly requests: number | undefined;
-}
-
-const perSecond = ({ done, seconds }: Measured): number => done / seconds;
-
-const WORKLOADS: Readonly<Record<string, Workload>> = {
-  read: { title: 'read 256 MiB', unit: 'MiB/s', rate: perSecond },
-  write: { title: 'write 256 MiB', unit: 'MiB/s', rate: perSecond },
-  random: { title: '1,000 random reads of 4 KiB', unit: 'reads/s', rate: perSecond },
-  walk: { title: 'walk of 10,000 files', unit: 'files/s', rate: perSecond },
-  create: { title: 'create 1,000 files of 1 kB', unit: 'files/s', rate: perSecond },
-  stat: { title: '5,000 stats, warm', unit: 'stats/s', rate: perSecond },
-};
-
-const BRIDGES: readonly Bridge[] = ['kernel', 'fuse-native'];
-const LIMIT_MS = 180_000;
-
-function chosen<T extends string>(text: string | undefined, all: readonly T[]): readonly T[] {
-  if (text === undefined) return all;
-  return text.split(',').map((word) => {
-    const found = all.find((each) => each === word);
-    if (found === undefined) throw new Error(`${word} is none of ${all.join(', ')}`);
-    return found;
-  });
-}
-
-async function measure(work: string, side: Side): Promise<Cell | string> {
-  await side.fresh();
-  const before = await side.requests();
-  const program = fileURLToPath(new URL('workload.py', import.meta.url));
-  const result = await run('/usr/bin/python3', [program, work, side.dir], {
-    timeoutMs: LIMIT_MS,
-    accept: 'any',
-  }).catch((error: unknown) => String(error));
-  if (typeof result === 'string') return result;
-  if (result.code !== 0) return result.stderr.trim().split('\n').at(-1) ?? 'failed';
-  const after = await side.requests();
-  await side.clear();
-  const figure = WORKLOADS[work]!.rate(JSON.parse(result.stdout) as Measured);
-  return { figure, requests: after === undefined ? undefined : after - (before ?? 0) };
-}
-
-function median(cells: readonly (Cell | string)[]): Cell | string {
-  const good = cells.filter((cell): cell is Cell => typeof cell !== 'string');
-  good.sort((a, b) => a.figure - b.figure);
-  return good[Math.floor(good.length / 2)] ?? cells[0] ?? 'not run';
-}
-
-function show(side: Side, cell: Cell | string, unit: string): void {
-  const name = side.name.padEnd(22);
-  if (typeof cell === 'string') {
-    console.log(`  ${name} failed: ${cell.slice(0, 200)}`);
-    return;
+async function measure(row: Row, side: Side): Promise<Outcome> {
+  try {
+    await side.fresh();
+    const { done, seconds, requests } = await side.measure(row);
+    const figure = figureOf(row, done, seconds);
+    const memory = side.memory();
+    await side.clear();
+    return { figure, requests, memory };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
-  const digits = cell.figure < 100 ? 1 : 0;
-  const requests = cell.requests === undefined ? '' : `${cell.requests} requests`;
-  console.log(`  ${name} ${cell.figure.toFixed(digits).padStart(9)} ${unit.padEnd(8)} ${requests}`);
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      peer: { type: 'string' },
-      only: { type: 'string' },
-      repeat: { type: 'string', default: '3' },
-    },
-  });
-  const peers = chosen<PeerKind>(values.peer ?? 'share', PEER_KINDS);
-  const works = chosen(values.only, Object.keys(WORKLOADS));
-  const sides = [await localSide(), ...(await Promise.all(BRIDGES.map(nullSide)))];
-  for (const kind of peers) {
-    for (const bridge of BRIDGES) {
-      const served = makeTempDir('davport-bench-');
-      fill(served);
-      sides.push(await davportSide(kind, bridge, served));
-    }
+async function measureRow(row: Row, sides: readonly Side[], rounds: number): Promise<Line[]> {
+  const able = sides.filter((side) => side.can(row));
+  const outcomes = able.map((): Outcome[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [at, side] of able.entries()) outcomes[at]!.push(await measure(row, side));
   }
-  for (const work of works) {
-    const { title, unit } = WORKLOADS[work]!;
-    console.log(`${title}:`);
-    const cells = sides.map((): (Cell | string)[] => []);
-    for (let round = 0; round < Number(values.repeat); round++) {
-      for (const [at, side] of sides.entries()) cells[at]!.push(await measure(work, side));
-    }
-    sides.forEach((side, at) => show(side, median(cells[at]!), unit));
+  return able.map((side, at) => ({ side: side.name, outcomes: outcomes[at]! }));
+}
+
+async function runWith(options: BenchOptions, dir: string, roundTripMs: number): Promise<void> {
+  const { server, bytesPerSecond, mountOptions, rounds } = options;
+  const slow = roundTripMs > 0 || bytesPerSecond < Infinity;
+  const servers = new Servers(server, dir, slow ? { roundTripMs, bytesPerSecond } : undefined);
+  const link = slow ? `, ${roundTripMs} ms round trip, ${bytesPerSecond / 1e6} MB/s` : '';
+  console.log(`${server}${link}`);
+  const sides: Side[] = [];
+  for (const name of options.sides) {
+    const side = await startSide(name, { servers, dir, options: mountOptions });
+    if (side === undefined) console.log(`  ${name} is not to be had here`);
+    else sides.push(side);
+  }
+  const owner = await servers.get('http');
+  await owner?.adopt();
+  for (const row of options.rows) {
+    console.log(formatRow(row, await measureRow(row, sides, rounds)));
   }
   for (const side of sides) await side.end();
+  await servers.stop();
+}
+
+async function main(options: BenchOptions): Promise<void> {
+  const dir = makeTempDir('davport-bench-served-');
+  await makeFiles(dir);
+  if (options.awake) stayAwake();
+  for (const roundTripMs of options.roundTripsMs) await runWith(options, dir, roundTripMs);
+  console.log(LEGEND);
 }
 
 try {
-  await main();
+  const options = parseOptions(process.argv.slice(2));
+  if (options === undefined) console.log(HELP);
+  else await main(options);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
 } finally {
   await cleanUp();
 }
+process.exit();

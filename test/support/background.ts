@@ -1,5 +1,6 @@
 /** A process that runs beside the test: a server, a mount in the foreground. */
 import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { onCleanup } from './cleanup.js';
 
 export interface Exit {
@@ -19,17 +20,27 @@ export interface Background {
   stop(graceMs?: number): Promise<Exit>;
 }
 
+export interface BackgroundOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly stdin?: 'pipe' | 'ignore';
+  /** Where its output goes, instead of to this process, which would wake up for each line. */
+  readonly outputFile?: string;
+}
+
 export function startBackground(
   command: string,
   args: readonly string[],
-  options: { env?: Readonly<Record<string, string>>; cwd?: string; stdin?: 'pipe' | 'ignore' } = {},
+  options: BackgroundOptions = {},
 ): Background {
+  const output = options.outputFile === undefined ? 'pipe' : openSync(options.outputFile, 'a');
   const child = spawn(command, args, {
     cwd: options.cwd ?? '/',
     env: { ...process.env, LC_ALL: 'C.UTF-8', ...options.env },
     detached: true,
-    stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
+    stdio: [options.stdin ?? 'ignore', output, output],
   });
+  if (typeof output === 'number') closeSync(output);
   const chunks: Buffer[] = [];
   let finished = false;
   child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -61,7 +72,9 @@ export function startBackground(
   });
   const background: Background = {
     pid: child.pid ?? -1,
-    log: () => Buffer.concat(chunks).toString(),
+    log: () =>
+      Buffer.concat(chunks).toString() +
+      (options.outputFile === undefined ? '' : readFileSync(options.outputFile, 'utf8')),
     exited,
     get running() {
       return !finished;

@@ -1,7 +1,7 @@
 /** The program as a user has it: `bin/davport`, which runs what `npm run build` made. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { startBackground, type Background } from './background.js';
+import { startBackground, type Background, type BackgroundOptions } from './background.js';
 import { run, type RunOptions, type RunResult } from './run.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -20,7 +20,8 @@ export function davport(args: readonly string[], options: RunOptions = {}): Prom
 export function startDavport(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  options: BackgroundOptions = {},
 ): Background {
   requireBuild();
-  return startBackground(DAVPORT, args, { env });
+  return startBackground(DAVPORT, args, { ...options, env });
 }

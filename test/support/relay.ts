@@ -1,9 +1,10 @@
-/** A wire between davport and a peer that can be cut, at once or after a number of bytes, and mended. */
+/** A wire between davport and a peer that can be cut, at once or after a number of bytes, and mended; and that can be a slow one. */
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onCleanup } from './cleanup.js';
+import { SlowLine, type LineSpeed } from './slow-line.js';
 import { makeTempDir } from './temp-dir.js';
 
 export interface Relay {
@@ -23,6 +24,14 @@ export interface Relay {
   close(): Promise<void>;
 }
 
+/** What all connections share. */
+export interface LinkSpeed {
+  /** Added to what the peer itself takes. */
+  readonly roundTripMs: number;
+  /** In each direction; Infinity: no limit. */
+  readonly bytesPerSecond: number;
+}
+
 type Target = { path: string } | { host: string; port: number };
 
 function targetOf(channel: string): Target {
@@ -31,10 +40,10 @@ function targetOf(channel: string): Target {
   return { host: url.hostname, port: Number(url.port) };
 }
 
-export async function startRelay(peerChannel: string): Promise<Relay> {
+export async function startRelay(peerChannel: string, speed?: LinkSpeed): Promise<Relay> {
   const target = targetOf(peerChannel);
   const own = 'path' in target ? join(makeTempDir('davport-relay-'), 'relay.sock') : undefined;
-  const wires = new Wires(target);
+  const wires = new Wires(target, speed);
   let server: Server | undefined;
   let port = 0;
   const up = async (): Promise<void> => {
@@ -81,10 +90,17 @@ class Wires {
   left = Infinity;
   readonly #target: Target;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
+  readonly #up: SlowLine | undefined;
+  readonly #down: SlowLine | undefined;
   #frozen = false;
 
-  constructor(target: Target) {
+  constructor(target: Target, speed: LinkSpeed | undefined) {
     this.#target = target;
+    if (speed === undefined) return;
+    const { roundTripMs, bytesPerSecond } = speed;
+    // Nobody can tell on which way the time is lost; on one, a timer of whole milliseconds does for short times too.
+    this.#up = new SlowLine({ delayMs: 0, bytesPerSecond } satisfies LineSpeed);
+    this.#down = new SlowLine({ delayMs: roundTripMs, bytesPerSecond } satisfies LineSpeed);
   }
 
   get size(): number {
@@ -96,9 +112,9 @@ class Wires {
     const pair = [near, far] as const;
     this.#pairs.add(pair);
     near.on('data', (chunk: Buffer) => this.#upstream(chunk, pair));
-    far.on('data', (chunk: Buffer) => pass(chunk, far, near));
-    near.on('end', () => far.end());
-    far.on('end', () => near.end());
+    far.on('data', (chunk: Buffer) => pass(chunk, far, near, this.#down));
+    near.on('end', () => after(this.#up, () => far.end()));
+    far.on('end', () => after(this.#down, () => near.end()));
     for (const socket of pair) {
       socket.on('error', () => undefined);
       socket.on('close', () => this.#drop(pair));
@@ -122,7 +138,7 @@ class Wires {
   #upstream(chunk: Buffer, [near, far]: readonly [Socket, Socket]): void {
     if (chunk.length < this.left) {
       this.left -= chunk.length;
-      pass(chunk, near, far);
+      pass(chunk, near, far, this.#up);
       return;
     }
     // What was sent before the cut arrives, as on a wire.
@@ -137,8 +153,23 @@ class Wires {
   }
 }
 
-function pass(chunk: Buffer, from: Socket, to: Socket): void {
-  if (to.write(chunk)) return;
+/** Once everything before it is through. */
+function after(line: SlowLine | undefined, act: () => void): void {
+  if (line === undefined) act();
+  else line.send(0, act);
+}
+
+function pass(chunk: Buffer, from: Socket, to: Socket, line: SlowLine | undefined): void {
+  const write = (): void => {
+    if (to.destroyed || to.write(chunk)) return;
+    from.pause();
+    to.once('drain', () => from.resume());
+  };
+  if (line === undefined) {
+    write();
+    return;
+  }
+  if (line.send(chunk.length, write)) return;
   from.pause();
-  to.once('drain', () => from.resume());
+  line.onRoom(() => from.resume());
 }

@@ -1,5 +1,5 @@
 /** The servers that are compared, each over a folder of its own with the same files. */
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startBackground } from '../../support/background.js';
@@ -9,6 +9,7 @@ import { freePort } from '../../support/ports.js';
 import { run } from '../../support/run.js';
 import { makeTempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
+import { argumentsOf, busyOf, parentOf, processes, residentOf, sumOf } from '../processes.js';
 import { startNephele } from './nephele.js';
 import type { Target } from './wires.js';
 
@@ -95,33 +96,6 @@ function listenerOf(port: number): number {
     }
   }
   throw new Error('no such Apache');
-}
-
-const processes = (): number[] => readdirSync('/proc').map(Number).filter(Boolean);
-
-function readOrNothing(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    return '';
-  }
-}
-
-const argumentsOf = (pid: number): string => readOrNothing(`/proc/${pid}/cmdline`);
-const statusOf = (pid: number): string => readOrNothing(`/proc/${pid}/status`);
-const parentOf = (pid: number): number => Number(/^PPid:\s+(\d+)/m.exec(statusOf(pid))?.[1]);
-const residentOf = (pid: number): number =>
-  Number(/^VmRSS:\s+(\d+)/m.exec(statusOf(pid))?.[1] ?? 0) / 1024;
-
-/** utime and stime of proc(5), in ticks of 10 ms. */
-function busyOf(pid: number): number {
-  const fields = readOrNothing(`/proc/${pid}/stat`).split(') ').at(-1)!.split(' ');
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100;
-}
-
-function sumOf(pid: number, figure: (pid: number) => number): number {
-  const all = [pid, ...processes().filter((each) => parentOf(each) === pid)];
-  return all.map(figure).reduce((sum, each) => sum + each, 0);
 }
 
 export async function startSide(name: SideName, files: Files): Promise<Side> {
