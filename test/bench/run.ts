@@ -27,7 +27,11 @@ async function measureRow(row: Row, sides: readonly Side[], rounds: number): Pro
   const able = sides.filter((side) => side.can(row));
   const outcomes = able.map((): Outcome[] => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [at, side] of able.entries()) outcomes[at]!.push(await measure(row, side));
+    for (const [at, side] of able.entries()) {
+      // Who failed once is not waited for again.
+      if (outcomes[at]!.some((each) => typeof each === 'string')) continue;
+      outcomes[at]!.push(await measure(row, side));
+    }
   }
   return able.map((side, at) => ({ side: side.name, outcomes: outcomes[at]! }));
 }
