@@ -7,11 +7,11 @@ import type {
   AttributesAnswer,
   DirectoryEntry,
   Entry,
+  FsError,
   OpenAnswer,
 } from '../../src/vfs/filesystem.js';
 import { NullFileSystem } from '../support/null-file-system.js';
-import { built } from './built.js';
-import { BIG_BYTES } from './files.js';
+import { BIG_BYTES, CACHED_BYTES } from './files.js';
 
 const DIRECTORY = 0o40000;
 const FILE = 0o100000;
@@ -31,13 +31,16 @@ const two = (index: number): string => String(index).padStart(2, '0');
 
 export class BenchFileSystem extends NullFileSystem {
   readonly #keepMs: number;
+  readonly #Error: typeof FsError;
   readonly #folders = new Map<number, Folder>();
   readonly #sizes = new Map<number, number>();
   #lastIno = 1;
 
-  constructor(keepMs: number) {
+  /** `error`: of the build that serves it; the session knows no other. */
+  constructor(keepMs: number, error: typeof FsError) {
     super(keepMs);
     this.#keepMs = keepMs;
+    this.#Error = error;
     const files = (count: number, bytes: number, name: (index: number) => string): number =>
       this.#folder(numbered(count, name).map((each) => [each, this.#file(bytes)]));
     const tree = numbered(100, (at) => `d${two(at)}`).map((name): [string, number] => [
@@ -47,6 +50,7 @@ export class BenchFileSystem extends NullFileSystem {
     this.#folder(
       [
         ['big', this.#file(BIG_BYTES)],
+        ['cached', this.#file(CACHED_BYTES)],
         ['parallel', files(4, BIG_BYTES / 4, (at) => `p${at}`)],
         ['small', files(1000, 4096, five)],
         ['flat', files(10_000, 16, five)],
@@ -82,7 +86,7 @@ export class BenchFileSystem extends NullFileSystem {
 
   override lookup(parent: number, name: string): Entry {
     const found = this.#folders.get(parent)?.byName.get(name);
-    if (found === undefined) throw new built.FsError('ENOENT');
+    if (found === undefined) throw new this.#Error('ENOENT');
     return this.#entry(found.ino);
   }
 
@@ -141,8 +145,7 @@ export class BenchFileSystem extends NullFileSystem {
     this.readdir(nodeId, fh, offset, (entry) => add(entry, this.#entry(entry.ino)));
   }
 
-  /** The error of the build that serves it: the session knows no other. */
   override getxattr(): Uint8Array {
-    throw new built.FsError('EOPNOTSUPP');
+    throw new this.#Error('EOPNOTSUPP');
   }
 }

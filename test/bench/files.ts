@@ -5,6 +5,8 @@ import { bash } from '../support/run.js';
 const MIB = 1 << 20;
 const BLOCK = 4096;
 export const BIG_BYTES = 256 * MIB;
+/** What fits into every cache. */
+export const CACHED_BYTES = MIB;
 
 /** Blocks of 4 KiB, each of which begins with its number: what is read can be told from what should be. */
 function stamped(firstBlock: number, bytes: number): Buffer {
@@ -53,13 +55,19 @@ for folder in $(seq 0 39); do
 done
 git init -q . && git add . && git commit -qm one`;
 
+/** For calls that are about names, or about what is cached. */
+export function makeSmallFiles(dir: string): void {
+  writeLarge(`${dir}/cached`, CACHED_BYTES);
+  writeMany(`${dir}/small`, 1000, BLOCK);
+  writeTree(`${dir}/tree`);
+}
+
 export async function makeFiles(dir: string): Promise<void> {
+  makeSmallFiles(dir);
   writeLarge(`${dir}/big`, BIG_BYTES);
   mkdirSync(`${dir}/parallel`);
   for (let at = 0; at < 4; at++) writeLarge(`${dir}/parallel/p${at}`, BIG_BYTES / 4);
-  writeMany(`${dir}/small`, 1000, BLOCK);
   writeMany(`${dir}/flat`, 10_000, 16);
-  writeTree(`${dir}/tree`);
   await bash(REPOSITORY, [dir]);
   mkdirSync(`${dir}/written`);
   // What is still on its way to the disk would be in the way later.

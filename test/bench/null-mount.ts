@@ -6,7 +6,8 @@ const [mountpoint, bridge, keepMs] = process.argv.slice(2);
 if (mountpoint === undefined || bridge === undefined) {
   throw new Error('null-mount.ts MOUNTPOINT BRIDGE KEEP_MS');
 }
-const mount = await built.mountFileSystem(new BenchFileSystem(Number(keepMs)), mountpoint, {
+const fs = new BenchFileSystem(Number(keepMs), built.FsError);
+const mount = await built.mountFileSystem(fs, mountpoint, {
   options: built.parseMountOptions([`bridge=${bridge}`]),
   log: built.createLogger('warn', (line) => process.stderr.write(`${line}\n`)),
   binding: built.loadNativeBinding(),

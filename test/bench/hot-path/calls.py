@@ -23,7 +23,7 @@ BIG = 1 << 20
 
 def getattr_(folder, count):
     statx = ctypes.CDLL(None, use_errno=True).statx
-    fd = os.open(f'{folder}/file-0', os.O_RDONLY)
+    fd = os.open(f'{folder}/small/f00000', os.O_RDONLY)
     answer = ctypes.create_string_buffer(256)
     arguments = (fd, b'', AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, answer)
     for _ in range(count):
@@ -33,16 +33,18 @@ def getattr_(folder, count):
 
 
 def lookup(folder, count):
-    names = [f'{folder}/file-{index}' for index in range(FILES)]
+    names = [f'f{index:05}' for index in range(FILES)]
+    # Of the folder itself nothing is asked.
+    at = os.open(f'{folder}/small', os.O_RDONLY)
     for index in range(count):
-        os.stat(names[index % FILES])
+        os.stat(names[index % FILES], dir_fd=at)
     return count
 
 
 def listing(folder, count):
     names = 0
     for index in range(count):
-        names += len(os.listdir(f'{folder}/tree/folder-{index % FOLDERS}'))
+        names += len(os.listdir(f'{folder}/tree/d{index % FOLDERS:02}'))
     return names
 
 

@@ -5,7 +5,7 @@
  * serves the mount, and µs that the caller waits. Both sides in turns; medians. `--place`: where caller and server may run; on one CPU, on
  * different ones, or as the kernel likes.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -17,7 +17,7 @@ import { startPeer } from '../../support/peers/index.js';
 import { run } from '../../support/run.js';
 import { makeTempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
-import { fill } from '../sides.js';
+import { makeSmallFiles } from '../files.js';
 
 const COUNTS: Readonly<Record<string, number>> = {
   getattr: 20_000,
@@ -27,7 +27,6 @@ const COUNTS: Readonly<Record<string, number>> = {
   read128k: 4000,
   read1m: 1000,
 };
-const CACHED_BYTES = 1 << 20;
 
 interface Side {
   readonly name: string;
@@ -106,8 +105,7 @@ async function main(): Promise<void> {
     },
   });
   const served = makeTempDir('davport-bench-');
-  fill(served);
-  writeFileSync(`${served}/cached`, Buffer.alloc(CACHED_BYTES, 'x'));
+  makeSmallFiles(served);
   const peer = await startPeer('share', served);
   const sides = [
     await startSide('null', values.options),

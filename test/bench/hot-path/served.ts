@@ -8,7 +8,7 @@ import { parseMountOptions } from '../../../src/fuse/mount-options.js';
 import { mountFileSystem } from '../../../src/fuse/mount.js';
 import { createLogger } from '../../../src/log.js';
 import { loadNativeBinding } from '../../../src/native/binding.js';
-import type { Entry, FileSystem } from '../../../src/vfs/filesystem.js';
+import { FsError, type Entry, type FileSystem } from '../../../src/vfs/filesystem.js';
 import { BenchFileSystem } from '../bench-file-system.js';
 
 const [mountpoint, list, channel] = process.argv.slice(2);
@@ -38,7 +38,7 @@ async function davportSide(source: string): Promise<FileSystem> {
   return side;
 }
 
-const fs = channel === undefined ? new NullSide() : await davportSide(channel);
+const fs = channel === undefined ? new NullSide(1000, FsError) : await davportSide(channel);
 const mount = await mountFileSystem(fs, mountpoint, { options, log, binding: loadNativeBinding() });
 await mount.ended;
 process.exit(0);
