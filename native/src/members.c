@@ -1,6 +1,7 @@
 /* Names and states of the members of a folder, many by one call; node:fs takes a call, a path and an object for each. */
 #include "addon.h"
 #include "file-state.h"
+#include "thread-call.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,12 +41,8 @@ struct listing {
 
 /* One that a thread of the pool fills. */
 struct reading {
+  struct thread_call call;
   struct listing listing;
-  int failed;
-  napi_async_work work;
-  napi_deferred deferred;
-  /* Keep the memory of `names` and `states` in its place. */
-  napi_ref buffers[2];
 };
 
 static double now_ms(void) {
@@ -159,58 +156,24 @@ static napi_value read_members(napi_env env, napi_callback_info info) {
   return from_int(env, result_of(&listing));
 }
 
-/* In a thread of the pool: nothing of JavaScript may be touched. */
-static void read_in_thread(napi_env env, void *data) {
-  (void)env;
-  struct reading *reading = data;
-  reading->failed = fill(&reading->listing);
-}
-
-static void free_reading(napi_env env, struct reading *reading) {
-  for (size_t at = 0; at < 2; at++) {
-    if (reading->buffers[at] != NULL) napi_delete_reference(env, reading->buffers[at]);
-  }
-  if (reading->work != NULL) napi_delete_async_work(env, reading->work);
-  free(reading);
-}
-
-static void settle(napi_env env, napi_status status, void *data) {
-  struct reading *reading = data;
-  napi_value value = NULL;
-  int failed = status == napi_ok ? reading->failed : ECANCELED;
-  if (failed != 0) throw_errno(env, failed, "getdents64", NULL);
-  if (failed != 0 && napi_get_and_clear_last_exception(env, &value) == napi_ok) {
-    napi_reject_deferred(env, reading->deferred, value);
-  } else if (napi_create_int64(env, result_of(&reading->listing), &value) == napi_ok) {
-    napi_resolve_deferred(env, reading->deferred, value);
-  }
-  free_reading(env, reading);
-}
-
-static bool start_reading(napi_env env, struct reading *reading, napi_value *arguments, napi_value *promise) {
-  napi_value name;
-  return napi_create_reference(env, arguments[1], 1, &reading->buffers[0]) == napi_ok &&
-         napi_create_reference(env, arguments[2], 1, &reading->buffers[1]) == napi_ok &&
-         napi_create_string_utf8(env, "davport:readMembers", NAPI_AUTO_LENGTH, &name) == napi_ok &&
-         napi_create_async_work(env, NULL, name, read_in_thread, settle, reading, &reading->work) == napi_ok &&
-         napi_create_promise(env, &reading->deferred, promise) == napi_ok &&
-         napi_queue_async_work(env, reading->work) == napi_ok;
+static int read_in_thread(struct thread_call *call) {
+  struct reading *reading = (struct reading *)call;
+  int failed = fill(&reading->listing);
+  call->result = result_of(&reading->listing);
+  return failed;
 }
 
 /* readMembersAhead(fd, names, states, withAttributes, limitMs) */
 static napi_value read_members_ahead(napi_env env, napi_callback_info info) {
-  napi_value arguments[5], promise = NULL;
+  napi_value arguments[5];
   struct listing listing = {0};
   uint32_t limit_ms;
   if (!get_arguments(env, info, 5, arguments, NULL) || !get_listing(env, arguments, &listing, &limit_ms)) return NULL;
-  struct reading *reading = calloc(1, sizeof *reading);
+  struct reading *reading = malloc(sizeof *reading);
   if (reading == NULL) return throw_errno(env, ENOMEM, "getdents64", NULL);
   listing.until_ms = now_ms() + limit_ms;
-  reading->listing = listing;
-  if (start_reading(env, reading, arguments, &promise)) return promise;
-  throw_last(env);
-  free_reading(env, reading);
-  return NULL;
+  *reading = (struct reading){.call = {.run = read_in_thread, .syscall = "getdents64"}, .listing = listing};
+  return start_thread_call(env, &reading->call, arguments + 1, 2);
 }
 
 bool define_members(napi_env env, napi_value exports) {

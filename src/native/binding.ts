@@ -124,6 +124,20 @@ export interface NativeBinding {
    * it hasn't, or is no regular file (which is not opened). Links are not followed.
    */
   readFileAt(fd: number, name: Path, buffer: Uint8Array, state: BigInt64Array): number;
+  /**
+   * Reads whole small files of the open folder `folder` (O_PATH is enough), one behind the other, in a thread of the pool. `names`: each with a NUL behind it.
+   * `lengths`: of each file its bytes, or a negative errno: EFBIG for one that doesn't fit into `bytes` even alone, or grows; ELOOP for
+   * a symbolic link, EINVAL for anything else that is no regular file, none of which is opened. Resolves with how many of the files were
+   * looked at: ends early when `bytes` or `lengths` is full, or after about `limitMs`, with one at least. Until it settles, `folder` stays
+   * open, and the three arrays belong to it.
+   */
+  readFiles(
+    folder: number,
+    names: Uint8Array,
+    bytes: Uint8Array,
+    lengths: Int32Array,
+    limitMs: number,
+  ): Promise<number>;
   /** inotify_init1(2), non-blocking: to be read through `openFd`. */
   inotifyInit(): number;
   /** inotify_add_watch(2): the watch, the same one for the same file. `mask`: IN_* bits. */

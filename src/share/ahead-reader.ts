@@ -15,6 +15,8 @@ import type { SystemCalls } from './options.js';
 
 /** The members of a folder; while some are used, the next ones are read by a thread. */
 export interface AheadReader {
+  /** The folder, until `close`. */
+  readonly fd: number;
   /** The next one at hand. Undefined: see `more`. */
   next(): Member | undefined;
   /** Undefined: that was the last one. Else there may be others when it resolves. */
@@ -30,6 +32,7 @@ export function readMembersAhead(
   if (hasThreads(calls)) return new ThreadReader(path, calls, withAttributes);
   const members = readMembers(path, calls, withAttributes);
   return {
+    fd: members.fd,
     next: () => members.next(),
     more: () => undefined,
     close: () => {
@@ -68,6 +71,10 @@ class ThreadReader implements AheadReader {
     this.#folder = openFolder(path);
     this.#calls = calls;
     this.#withAttributes = withAttributes;
+  }
+
+  get fd(): number {
+    return this.#folder.fd;
   }
 
   next(): Member | undefined {

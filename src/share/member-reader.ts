@@ -26,6 +26,7 @@ const OPEN_FOLDER = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.consta
 
 /** The members of an open folder with their states, in the folder's own order. */
 export interface MemberReader {
+  readonly fd: number;
   next(): Member | undefined;
   close(): void;
 }
@@ -45,6 +46,10 @@ class SingleReader implements MemberReader {
 
   constructor(path: FsPath) {
     this.#folder = new FolderReader(path);
+  }
+
+  get fd(): number {
+    return this.#folder.fd;
   }
 
   next(): Member | undefined {
@@ -130,6 +135,10 @@ class BatchReader implements MemberReader {
     this.#folder = openFolder(path);
     this.#calls = calls;
     this.#withAttributes = withAttributes;
+  }
+
+  get fd(): number {
+    return this.#folder.fd;
   }
 
   next(): Member | undefined {

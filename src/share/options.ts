@@ -43,6 +43,14 @@ export interface SystemCalls {
     buffer: Uint8Array,
     state: BigInt64Array,
   ): number;
+  /** Whole small files of the open folder, in a thread; as the addon's binding has it. */
+  readFiles?(
+    folder: number,
+    names: Uint8Array,
+    bytes: Uint8Array,
+    lengths: Int32Array,
+    limitMs: number,
+  ): Promise<number>;
   /** utimensat(2) with AT_SYMLINK_NOFOLLOW; an nsec of -1 leaves that time. Without it times are set to the microsecond below. */
   settimes?(
     path: string | Uint8Array,

@@ -9,16 +9,23 @@ const SLICE_MS = 4;
  */
 export class Slices {
   readonly #every: number;
+  readonly #most: number;
   #began = performance.now();
+  /** Of this slice. */
   #count = 0;
 
-  /** Looks at the clock at each `every`th pause only: it costs as much as a small system call. */
-  constructor(every = 16) {
+  /**
+   * Looks at the clock at each `every`th pause only: it costs as much as a small system call. After `most` of them it is time
+   * whatever the clock says.
+   */
+  constructor(every = 16, most = Infinity) {
     this.#every = every;
+    this.#most = most;
   }
 
   pause(): Promise<void> | undefined {
-    if (++this.#count % this.#every !== 0) return undefined;
+    if (++this.#count >= this.#most) return this.next();
+    if (this.#count % this.#every !== 0) return undefined;
     if (performance.now() - this.#began < SLICE_MS) return undefined;
     return this.next();
   }
@@ -26,6 +33,7 @@ export class Slices {
   /** Lets others run now. */
   async next(): Promise<void> {
     await nextTurn();
+    this.#count = 0;
     this.#began = performance.now();
   }
 }

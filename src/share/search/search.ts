@@ -1,22 +1,27 @@
 /** Runs a query: walks the scope in slices, tells what meets the condition while it is found. */
 import fs from 'node:fs';
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 import type { Context } from '../context.js';
-import { ClientGoneError, ShareError } from '../errors.js';
+import { ClientGoneError, errnoCode, ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import type { MultistatusWriter } from '../multistatus-writer.js';
-import type { Subject } from '../live-properties.js';
 import { openRegularFile } from '../place.js';
 import type { Report } from '../property-report.js';
 import { Slices } from '../slices.js';
+import { ContentBatches, hasFiles, SMALL_BYTES } from './content-batches.js';
 import { Needles } from './content-search.js';
 import { contentReader } from './property-value.js';
 import { compileCondition, type Predicate, type Truth } from './evaluate.js';
 import type { SearchQuery } from './query.js';
 import { Ranking } from './ranking.js';
-import type { Candidate, ScopeWalk } from './walk.js';
+import { isGone, isMember, type Candidate, type ScopeWalk } from './walk.js';
 
 /** Ours: what is held of an ordered result, and sorted at the end. */
 const ORDERED_BOUNDS = { results: 10_000, characters: 32 * 1024 * 1024 };
+
+/** Ours: resources that are looked at between two pauses, at most. */
+const SLICE_RESOURCES = 256;
 
 /** Results go out at least so often. */
 const FLUSH_MS = 200;
@@ -40,9 +45,15 @@ export class Search {
   readonly #predicate: Predicate | undefined;
   readonly #needles: Needles;
   readonly #ranking: Ranking | undefined;
+  /** Undefined without the addon. */
+  readonly #batches: ContentBatches | undefined;
   /** One resource may be much work. */
-  readonly #slices = new Slices(1);
+  readonly #slices = new Slices(1, SLICE_RESOURCES);
   #found = 0;
+  /** There are enough, and others. */
+  #isFull = false;
+  /** A file could not be looked at. */
+  #failed = false;
   #flushedAt = performance.now();
   #unsent = false;
 
@@ -56,6 +67,12 @@ export class Search {
     const read = contentReader(this.#context);
     this.#predicate = query.where && compileCondition(query.where, read);
     this.#needles = new Needles(query.needles);
+    const calls = this.#context.options.attributes;
+    if (calls && hasFiles(calls)) {
+      this.#batches = new ContentBatches(calls, this.#take, () =>
+        this.#afterPause(this.#slices.next()),
+      );
+    }
     if (query.order.length > 0) {
       const results = Math.min(this.#limit, ORDERED_BOUNDS.results);
       const bounds = { ...ORDERED_BOUNDS, results };
@@ -65,47 +82,107 @@ export class Search {
 
   /** Gives whether all of the scope was looked at and all that was found was told. */
   async run(): Promise<boolean> {
-    for (let candidate = this.#walk.next(); candidate; candidate = this.#walk.next()) {
-      if (this.#found >= this.#limit) return false;
-      await this.#consider(candidate);
-      const breath = this.#breathe();
-      if (breath) await breath;
+    try {
+      await this.#lookAround();
+      await this.#batches?.drain();
+    } finally {
+      this.#batches?.close();
     }
     for (const response of this.#ranking?.take() ?? []) {
       const wait = this.#writer.add(response);
       if (wait) await wait;
     }
-    return !this.#walk.incomplete && this.#ranking?.incomplete !== true;
+    return (
+      !this.#isFull && !this.#failed && !this.#walk.incomplete && this.#ranking?.incomplete !== true
+    );
   }
 
-  async #consider(candidate: Candidate): Promise<void> {
-    try {
-      if ((await this.#meets(candidate)) !== 'true') return;
-      const wait = this.#tell(candidate);
+  async #lookAround(): Promise<void> {
+    while (!this.#isFull) {
+      const candidate = this.#walk.next();
+      const wait = candidate ? this.#consider(candidate) : this.#walk.more();
       if (wait) await wait;
-    } catch (error) {
-      // What goes, or fails, while it is looked at is no result; the rest is.
-      const isOfFile =
-        error instanceof ShareError || (error instanceof Error && 'syscall' in error);
-      if (!isOfFile) throw error;
-      const { log } = this.#context.options;
-      log.debug('a search left out a file', { href: candidate.href, error: error.message });
+      else if (!candidate) return;
+      const breath = this.#breathe();
+      if (breath) await breath;
     }
   }
 
-  #meets({ subject }: Candidate): Truth | Promise<Truth> {
-    if (!this.#predicate) return 'true';
-    const first = this.#predicate(subject);
-    return first === 'undecided' ? this.#lookInside(this.#predicate, subject) : first;
-  }
-
-  async #lookInside(predicate: Predicate, subject: Subject): Promise<Truth> {
-    const { fd, stat } = openRegularFile(subject.path);
+  #consider(candidate: Candidate): Promise<void> | undefined {
+    if (this.#found >= this.#limit) {
+      this.#isFull = true;
+      return undefined;
+    }
     try {
-      return predicate(subject, await this.#needles.findIn(fd, Number(stat.size), this.#breathe));
-    } finally {
-      fs.closeSync(fd);
+      const truth = this.#predicate?.(candidate.subject) ?? 'true';
+      if (truth === 'undecided') return this.#lookInside(candidate);
+      return truth === 'true' ? this.#tell(candidate) : undefined;
+    } catch (error) {
+      this.#leaveOutFor(candidate, error);
+      return undefined;
     }
+  }
+
+  #lookInside(candidate: Candidate): Promise<void> | undefined {
+    const size = Number(candidate.subject.stat.size);
+    const contents = this.#needles.findBySize(size);
+    if (contents) return this.#settle(candidate, contents);
+    if (!this.#batches || !isMember(candidate) || size >= SMALL_BYTES) return this.#open(candidate);
+    return this.#batches.add(candidate);
+  }
+
+  /** What a thread has read. */
+  readonly #take = (candidate: Candidate, content: Buffer | number): Promise<void> | undefined => {
+    // It has grown since the walk met it.
+    if (content === constants.errno.EFBIG) return this.#open(candidate);
+    if (typeof content === 'number') {
+      this.#leaveOut(candidate, getSystemErrorName(-content));
+      return undefined;
+    }
+    return this.#settle(candidate, this.#needles.findInWhole(content)) ?? this.#breathe();
+  };
+
+  async #open(candidate: Candidate): Promise<void> {
+    let contents: Truth[];
+    try {
+      const { fd, stat } = openRegularFile(candidate.subject.path);
+      try {
+        contents = await this.#needles.findIn(fd, Number(stat.size), this.#breathe);
+      } finally {
+        fs.closeSync(fd);
+      }
+    } catch (error) {
+      this.#leaveOutFor(candidate, error);
+      return;
+    }
+    await this.#settle(candidate, contents);
+  }
+
+  #settle(candidate: Candidate, contents: readonly Truth[]): Promise<void> | undefined {
+    if (this.#found >= this.#limit) {
+      this.#isFull = true;
+      return undefined;
+    }
+    try {
+      const met = this.#predicate?.(candidate.subject, contents) === 'true';
+      return met ? this.#tell(candidate) : undefined;
+    } catch (error) {
+      this.#leaveOutFor(candidate, error);
+      return undefined;
+    }
+  }
+
+  #leaveOutFor(candidate: Candidate, error: unknown): void {
+    if (error instanceof ShareError) this.#leaveOut(candidate, 'EINVAL');
+    else if (error instanceof Error && 'syscall' in error)
+      this.#leaveOut(candidate, errnoCode(error) ?? '');
+    else throw error;
+  }
+
+  /** What goes while it is looked at, or isn't for us to read, is no result. What fails for another reason may be one. */
+  #leaveOut({ href }: Candidate, why: string): void {
+    if (!isGone(why)) this.#failed = true;
+    this.#context.options.log.debug('a search left out a file', { href, why });
   }
 
   #tell({ href, subject }: Candidate): Promise<void> | undefined {

@@ -6,7 +6,8 @@ import type { Context } from '../context.js';
 import { errnoCode } from '../errors.js';
 import type { FsPath } from '../fs-path.js';
 import type { Subject } from '../live-properties.js';
-import { readMembers, type Member, type MemberReader } from '../member-reader.js';
+import { readMembersAhead, type AheadReader } from '../ahead-reader.js';
+import type { Member } from '../member-reader.js';
 import { MemberView, type ViewedFolder } from '../member-view.js';
 import type { Place } from '../place.js';
 import { formatHref } from '../target-path.js';
@@ -17,6 +18,15 @@ import type { Scope } from './scope.js';
 export interface Candidate {
   readonly href: string;
   readonly subject: Subject;
+  /** Where it is a member by its own name; of what a link leads to there is none. */
+  readonly folder?: OpenFolder | undefined;
+}
+
+export type MemberCandidate = Candidate & { readonly folder: OpenFolder };
+
+/** Closed when the walk goes on behind it. */
+export interface OpenFolder {
+  readonly fd: number;
 }
 
 /** Ours: folders below each other that are open at a time. */
@@ -25,7 +35,7 @@ const MAX_LEVELS = 256;
 const MAX_BATCHED_LEVELS = 16;
 
 interface Level extends ViewedFolder {
-  readonly members: MemberReader;
+  readonly members: AheadReader;
 }
 
 export interface WalkOptions {
@@ -43,6 +53,8 @@ export class ScopeWalk {
   readonly #view: MemberView;
   readonly #levels: Level[] = [];
   #begun = false;
+  /** A thread reads on in the folder. */
+  #more: Promise<void> | undefined;
   /** The folder told last, which comes next. */
   #next: { readonly path: FsPath; readonly segments: readonly string[] } | undefined;
   /** Where the link told last leads to. */
@@ -55,16 +67,22 @@ export class ScopeWalk {
     this.#view = new MemberView(context, options.showLinks);
   }
 
+  /** The next one at hand. Undefined: see `more`. */
   next(): Candidate | undefined {
     this.#target?.close();
     this.#target = undefined;
     if (!this.#begun) return this.#self();
     this.#descend();
-    for (let level = this.#levels.at(-1); level; level = this.#levels.at(-1)) {
+    for (let level = this.#levels.at(-1); level && !this.#more; level = this.#levels.at(-1)) {
       const candidate = this.#member(level);
       if (candidate) return candidate;
     }
     return undefined;
+  }
+
+  /** Undefined: that was the last one. Else there may be others when it resolves. */
+  more(): Promise<void> | undefined {
+    return this.#more;
   }
 
   /** Idempotent. */
@@ -98,43 +116,70 @@ export class ScopeWalk {
     const { attributes } = this.#context.options;
     const calls = depth < MAX_BATCHED_LEVELS ? attributes : undefined;
     try {
-      const members = readMembers(path, calls, false);
+      const members = readMembersAhead(path, calls, false);
       this.#levels.push({ members, segments, base: formatHref(segments, true) });
     } catch (error) {
       requireGone(error);
     }
   }
 
-  /** Undefined for what isn't there for the client; at the end of the folder this goes back to the one above. */
+  /** Undefined for what isn't there for the client, and where there is none at hand; at the end of the folder this goes back to the one above. */
   #member(level: Level): Candidate | undefined {
-    const member = nextOf(level);
-    if (!member) {
-      this.#levels.pop();
-      level.members.close();
-      return undefined;
-    }
-    const viewed = member.state && this.#view.of(level, member, member.state);
+    const member = this.#nextOf(level);
+    const viewed = member?.state && this.#view.of(level, member, member.state);
     if (!viewed) return undefined;
-    const { subject, target } = viewed;
+    const { href, subject, target } = viewed;
     this.#target = target;
-    if (subject.kind === 'collection' && !target && this.#options.depth === 'infinity') {
+    if (target) return viewed;
+    if (subject.kind === 'collection' && this.#options.depth === 'infinity') {
       this.#next = { path: member.path, segments: [...level.segments, member.name] };
     }
-    return viewed;
+    return { href, subject, folder: level.members };
   }
-}
 
-function nextOf({ members }: Level): Member | undefined {
-  try {
-    return members.next();
-  } catch (error) {
-    requireGone(error);
+  #nextOf(level: Level): Member | undefined {
+    try {
+      const member = level.members.next();
+      if (member) return member;
+      const more = level.members.more();
+      if (more) this.#more = this.#wait(level, more);
+      else this.#leave(level);
+    } catch (error) {
+      requireGone(error);
+      this.#leave(level);
+    }
     return undefined;
   }
+
+  async #wait(level: Level, more: Promise<void>): Promise<void> {
+    try {
+      await more;
+    } catch (error) {
+      requireGone(error);
+      this.#leave(level);
+    } finally {
+      this.#more = undefined;
+    }
+  }
+
+  /** REQUIRES: it is the deepest one. */
+  #leave({ members }: Level): void {
+    this.#levels.pop();
+    members.close();
+  }
 }
 
-/** Throws unless the folder went, was swapped for something else, or is not for us to read. */
+export function isMember(candidate: Candidate): candidate is MemberCandidate {
+  return candidate.folder !== undefined;
+}
+
+/** What goes, is swapped for something else, or is not for us to read. EINVAL: something that isn't read. */
+const GONE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM', 'ESTALE', 'EINVAL']);
+
+export function isGone(code: string | undefined): boolean {
+  return code !== undefined && GONE.has(code);
+}
+
 function requireGone(error: unknown): void {
-  const code = errnoCode(error) ?? '';
-  if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM', 'ESTALE'].includes(code)) throw error;
+  if (!isGone(errnoCode(error))) throw error;
 }

@@ -141,6 +141,28 @@ async function membersAhead(folder) {
   closeSync(fd);
 }
 
+/** Files that fit, that don't, that aren't there; the last call is still going on when nobody waits any more. */
+async function files(folder) {
+  const fd = openSync(folder, 'r');
+  const names = Buffer.from('file\0absent\0.\0file\0');
+  writeFileSync(join(folder, 'file'), Buffer.alloc(3000, 'f'));
+  for (const [bytes, rows] of [
+    [65_536, 16],
+    [3001, 16],
+    [3000, 16],
+    [0, 1],
+    [65_536, 0],
+  ]) {
+    await binding.readFiles(fd, names, Buffer.alloc(bytes), new Int32Array(rows), 1000);
+  }
+  for (const bad of [Buffer.alloc(0), Buffer.from('x'), 'x', undefined]) {
+    throws(() => binding.readFiles(fd, bad, Buffer.alloc(10), new Int32Array(1), 0));
+  }
+  throws(() => binding.readFiles(fd, names, Buffer.alloc(10), new Uint8Array(1), 0));
+  binding.readFiles(fd, names, Buffer.alloc(65_536), new Int32Array(16), 0).catch(() => undefined);
+  closeSync(fd);
+}
+
 /** Watches that go on while the worker is terminated. */
 function traffic() {
   const bytes = Buffer.alloc(4096);
@@ -167,6 +189,7 @@ async function main() {
       members(folder);
       namesInFolder(folder);
       await membersAhead(folder);
+      await files(folder);
       pair();
       if (round % 10 === 0) globalThis.gc?.();
     }
