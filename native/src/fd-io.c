@@ -7,11 +7,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MAX_IOVECS = 1024 /* IOV_MAX of Linux */, MESSAGE_ALIGNMENT = 8 };
+/* Nothing else happens in the environment meanwhile. */
+enum { MAX_SPIN_US = 1000 };
 enum { READABLE = 1, WRITABLE = 2, HANGUP = 4 };
 
 struct fd_io {
@@ -223,14 +227,32 @@ static napi_value fd_io_read(napi_env env, napi_callback_info info) {
   return from_int(env, count);
 }
 
+static int64_t monotonic_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* As read(2), but looks for `spin_us` before it says EAGAIN. Whoever else wants this CPU gets it: it may be the one that is waited for. */
+static ssize_t read_spinning(int fd, uint8_t *data, size_t length, uint32_t spin_us) {
+  ssize_t count = read(fd, data, length);
+  if (spin_us == 0 || count >= 0 || errno != EAGAIN) return count;
+  int64_t deadline = monotonic_us() + spin_us;
+  do {
+    sched_yield();
+    count = read(fd, data, length);
+  } while (count < 0 && errno == EAGAIN && monotonic_us() < deadline);
+  return count;
+}
+
 static napi_value fd_io_read_batch(napi_env env, napi_callback_info info) {
-  napi_value arguments[3], self;
+  napi_value arguments[4], self;
   uint8_t *data;
   size_t length, max_messages, at = 0;
-  uint32_t min_space, *ends, messages = 0;
+  uint32_t min_space, *ends, messages = 0, spin_us = 0;
   void *ends_data = NULL;
   napi_typedarray_type type;
-  if (!get_arguments(env, info, 3, arguments, &self)) return NULL;
+  if (!get_arguments(env, info, 4, arguments, &self)) return NULL;
   struct fd_io *io = get_open(env, self);
   if (io == NULL || !get_bytes(env, arguments[0], "buffer", &data, &length)) return NULL;
   if (napi_get_typedarray_info(env, arguments[1], &type, &max_messages, &ends_data, NULL, NULL) != napi_ok ||
@@ -239,10 +261,12 @@ static napi_value fd_io_read_batch(napi_env env, napi_callback_info info) {
   }
   ends = ends_data;
   if (!get_uint32(env, arguments[2], "minSpace", &min_space)) return NULL;
+  if (!is_undefined(env, arguments[3]) && !get_uint32(env, arguments[3], "spinUs", &spin_us)) return NULL;
+  if (spin_us > MAX_SPIN_US) return throw_range(env, "spinUs must be at most 1000");
   if (length > UINT32_MAX) length = UINT32_MAX;
   if (min_space == 0 || min_space > length || max_messages == 0) return throw_range(env, "no room for one message");
   while (messages < max_messages && at < length && length - at >= min_space) {
-    ssize_t count = read(io->fd, data + at, length - at);
+    ssize_t count = read_spinning(io->fd, data + at, length - at, messages == 0 ? spin_us : 0);
     if (count > 0) {
       at += (size_t)count;
       ends[messages++] = (uint32_t)at;

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import type { FdIo } from '../native/binding.js';
 import type { RequestBuffer } from './message-reader.js';
 import type { FuseTransport } from './replier.js';
+import { BusyPolling } from './busy-polling.js';
 import { REQUEST_BYTES, type FuseSession } from './session.js';
 
 const writeFile = promisify(write);
@@ -38,11 +39,13 @@ export class DeviceReader {
   readonly #ends = new Uint32Array(MAX_MESSAGES);
   readonly #onEnd: (error: unknown) => void;
   #buffer: RequestBuffer;
+  readonly #polling: BusyPolling;
   #ended = false;
 
-  /** `onEnd` is called once, with the error that reading ended with: ENODEV after an unmount, ECONNABORTED after an abort. */
-  constructor(io: FdIo, session: FuseSession, onEnd: (error: unknown) => void) {
+  /** `spinUs`: see BusyPolling. `onEnd` is called once, with the error that reading ended with: ENODEV after an unmount, ECONNABORTED after an abort. */
+  constructor(io: FdIo, session: FuseSession, spinUs: number, onEnd: (error: unknown) => void) {
     this.#io = io;
+    this.#polling = new BusyPolling(spinUs);
     this.#session = session;
     this.#onEnd = onEnd;
     this.#buffer = session.buffers.take();
@@ -63,7 +66,9 @@ export class DeviceReader {
   #drain(): void {
     try {
       for (let batch = 0; batch < MAX_BATCHES_PER_TURN && !this.#ended; batch += 1) {
-        if (!this.#readBatch()) return;
+        // After replies; but what a request waits for comes by the event loop.
+        const polls = batch > 0 && this.#session.pendingRequests === 0;
+        if (!this.#readBatch(polls ? this.#polling.begin() : 0)) return;
       }
     } catch (error) {
       this.stop();
@@ -72,9 +77,10 @@ export class DeviceReader {
   }
 
   /** False when nothing was there. */
-  #readBatch(): boolean {
+  #readBatch(spinUs: number): boolean {
     const buffer = this.#buffer;
-    const messages = this.#io.readBatch(buffer.bytes, this.#ends, REQUEST_BYTES);
+    const messages = this.#io.readBatch(buffer.bytes, this.#ends, REQUEST_BYTES, spinUs);
+    if (spinUs > 0) this.#polling.end(messages > 0);
     let start = 0;
     for (let index = 0; index < messages; index += 1) {
       const end = this.#ends[index]!;

@@ -48,7 +48,8 @@ export class DeviceBridge implements KernelBridge {
     });
     this.#io = io;
     this.#session = session;
-    this.#reader = new DeviceReader(io, session, (error) => void this.#end(this.#endOf(error)));
+    const onEnd = (error: unknown): void => void this.#end(this.#endOf(error));
+    this.#reader = new DeviceReader(io, session, options.busyPollUs, onEnd);
     this.#reader.start();
     try {
       const negotiated = await session.initialised;

@@ -18,6 +18,8 @@ export interface MountOptions {
   readonly subtype: string | undefined;
   readonly bridge: 'kernel' | 'fuse-native' | undefined;
   readonly debug: boolean;
+  /** How long to look for the next request after replies, before the process sleeps. */
+  readonly busyPollUs: number;
   readonly uid: number | undefined;
   readonly gid: number | undefined;
   readonly umask: number | undefined;
@@ -42,7 +44,15 @@ export interface MountOptions {
 }
 
 type Kind =
-  'flag' | 'number' | 'octal' | 'seconds' | 'bytes' | 'text' | 'ignored' | readonly string[];
+  | 'flag'
+  | 'number'
+  | 'octal'
+  | 'seconds'
+  | 'micros'
+  | 'bytes'
+  | 'text'
+  | 'ignored'
+  | readonly string[];
 /** Who acts on it. */
 export type OptionUser = 'kernel' | 'fuse' | 'vfs' | 'http' | 'cli' | 'nobody';
 
@@ -97,6 +107,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionRow>> = {
   subtype: valued('subtype', 'text', 'kernel', 'type shown is fuse.SUBTYPE; default: davport'),
   bridge: valued('bridge', ['kernel', 'fuse-native'], 'fuse', 'kernel (default) or fuse-native'),
   debug: flag('debug', true, 'fuse', 'log every request of the kernel'),
+  busy_poll: valued('busyPollUs', 'micros', 'fuse', 'looking for the next call, µs (50); 0: off'),
   uid: valued('uid', 'number', 'vfs', 'owner of all files'),
   gid: valued('gid', 'number', 'vfs', 'group of all files'),
   umask: valued('umask', 'octal', 'vfs', 'mode bits to take away, octal'),
@@ -152,6 +163,7 @@ const DEFAULTS: MountOptions = {
   subtype: undefined,
   bridge: undefined,
   debug: false,
+  busyPollUs: 50,
   uid: undefined,
   gid: undefined,
   umask: undefined,
@@ -241,6 +253,8 @@ function parseValue(name: string, row: OptionRow, value: string | undefined): un
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 /** 100 years, so that sums of times stay exact. */
 const MAX_SECONDS = 3_153_600_000;
+/** Nothing else happens in the process meanwhile. */
+const MAX_MICROS = 1000;
 
 function parseNumber(name: string, kind: Kind, value: string): number {
   switch (kind) {
@@ -250,6 +264,9 @@ function parseNumber(name: string, kind: Kind, value: string): number {
     case 'seconds':
       if (/^\d+(\.\d+)?$/.test(value) && Number(value) <= MAX_SECONDS) return Number(value) * 1000;
       throw new UsageError(`${name}=${value}: must be seconds such as 1 or 0.5`);
+    case 'micros':
+      if (/^\d{1,4}$/.test(value) && Number(value) <= MAX_MICROS) return Number(value);
+      throw new UsageError(`${name}=${value}: must be microseconds from 0 to ${MAX_MICROS}`);
     case 'bytes': {
       const [, digits, unit] = /^(\d{1,12})([KMG]?)$/i.exec(value) ?? [];
       if (digits !== undefined) return Number(digits) * UNITS[unit!.toUpperCase()]!;

@@ -33,8 +33,9 @@ export interface FdIo {
    * Many reads, one message each (for /dev/fuse): while at least `minSpace` bytes of `buffer` are left and at most `ends.length`
    * messages, message i lies at [ends[i-1] rounded up to 8, ends[i]). Returns the number of messages; 0 for EAGAIN.
    * Throws ENODEV when the file system was unmounted (or at end of file, of other descriptors). Interrupted reads (EINTR, ENOENT of an interrupted request) are retried.
+   * `spinUs` (at most 1000): for so long it looks again and again for a first message, and holds up the event loop.
    */
-  readBatch(buffer: Buffer, ends: Uint32Array, minSpace: number): number;
+  readBatch(buffer: Buffer, ends: Uint32Array, minSpace: number, spinUs?: number): number;
   /**
    * One non-blocking writev(2): bytes written, -1 for EAGAIN. At most 1024 buffers. Throws ENOENT on /dev/fuse when the request
    * that is answered is gone (interrupted, or unmounted); no harm is done then.

@@ -45,6 +45,7 @@ test('wrong arguments are TypeErrors or RangeErrors that name the argument', () 
     [() => loose['writev']!('text'), /buffers/],
     [() => loose['writev']!(['text']), /each buffer/],
     [() => loose['readBatch']!(Buffer.alloc(8), Buffer.alloc(8), 8), /ends/],
+    [() => loose['readBatch']!(Buffer.alloc(8), new Uint32Array(1), 8, '5'), /spinUs/],
     [() => loose['watch']!(1, 0, () => undefined), /readable/],
     [() => loose['watch']!(true, true), /callback/],
     [() => open['openFd']!('3'), /fd/],

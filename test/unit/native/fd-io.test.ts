@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { constants, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -208,6 +209,38 @@ test('readBatch cuts messages at multiples of 8 and keeps to its limits', () => 
   assert.throws(() => near.readBatch(buffer, new Uint32Array(0), 16), RangeError);
   far.close();
   throwsCode(() => near.readBatch(buffer, ends, 16), 'ENODEV');
+  near.close();
+});
+
+test('readBatch looks for a message for as long as it is told, and takes one that is there at once', () => {
+  const [near, far] = socketPair();
+  const buffer = Buffer.alloc(64);
+  const ends = new Uint32Array(4);
+  const start = process.hrtime.bigint();
+  assert.equal(near.readBatch(buffer, ends, 16, 1000), 0);
+  assert.ok(process.hrtime.bigint() - start >= 999_000n);
+  far.writev([text('0123456789')]);
+  assert.equal(near.readBatch(buffer, ends, 16, 1000), 1);
+  assert.equal(buffer.subarray(0, ends[0]).toString(), '0123456789');
+  assert.throws(() => near.readBatch(buffer, ends, 16, 1001), RangeError);
+  far.close();
+  throwsCode(() => near.readBatch(buffer, ends, 16, 1000), 'ENODEV');
+  near.close();
+});
+
+test('readBatch finds what another process writes while it looks', async () => {
+  const [near, far] = socketPair();
+  const writer = spawn('sh', ['-c', 'while printf 12345678; do :; done'], {
+    stdio: ['ignore', far.fd, 'ignore'],
+  });
+  const buffer = Buffer.alloc(64);
+  const ends = new Uint32Array(4);
+  // The event loop stands still meanwhile: only the writer can make it end.
+  while (near.readBatch(buffer, ends, 16, 1000) === 0);
+  assert.equal(buffer.subarray(0, 8).toString(), '12345678');
+  writer.kill('SIGKILL');
+  await once(writer, 'exit');
+  far.close();
   near.close();
 });
 

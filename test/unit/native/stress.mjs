@@ -57,6 +57,8 @@ function misuse() {
     throws(() => near.writev([bad]));
     throws(() => near.readBatch(bad, new Uint32Array(4), 1));
     throws(() => near.readBatch(Buffer.alloc(10), bad, 1));
+    if (bad !== undefined)
+      throws(() => near.readBatch(Buffer.alloc(10), new Uint32Array(4), 1, bad));
     throws(() => near.watch(bad, bad, bad));
     throws(() => binding.openFd(bad));
     throws(() => binding.open(bad, 0));
@@ -174,6 +176,12 @@ function traffic() {
       });
     }
   }
+  // One that looks for a while each time, with nothing there half of the time.
+  const [near, far] = pair();
+  far.watch(false, true, () => far.writev([bytes]));
+  near.watch(true, false, () => {
+    while (near.readBatch(bytes, new Uint32Array(4), 1024, 100) > 0);
+  });
   // A closed one, a silent one, and one that nobody holds any more.
   pair()[0].close();
   parentPort.postMessage('running');
