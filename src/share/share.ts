@@ -156,7 +156,7 @@ class FolderShare implements Share {
     });
   }
 
-  async #onClientError(error: NodeJS.ErrnoException, stream: Duplex): Promise<void> {
+  async #onClientError(error: ParserError, stream: Duplex): Promise<void> {
     const { connections } = this.#context;
     const current = connections.current(stream);
     if (
@@ -168,7 +168,7 @@ class FolderShare implements Share {
     }
     // Not into the middle of the answer to the request before.
     if (current?.req.complete) await connections.begin(stream, undefined);
-    this.#refuse(stream, error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400);
+    this.#refuse(stream, statusOfParserError(error));
   }
 
   /** What is no HTTP, or one too many, gets an answer where one can still be sent. */
@@ -208,6 +208,18 @@ class FolderShare implements Share {
     await Promise.all([...this.#active, this.swept]);
     this.#context.root.close();
   }
+}
+
+type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+
+const UNKNOWN_METHOD = /^[!#$%&'*+.^_`|~\w-]+ \S+ HTTP\/1\.[01]\r?\n/;
+
+function statusOfParserError({ code, rawPacket }: ParserError): number {
+  if (code === 'HPE_HEADER_OVERFLOW') return 431;
+  // Node knows the methods that there are, and refuses others before anybody is asked (RFC 9110 section 9.1).
+  const isRequest =
+    code === 'HPE_INVALID_METHOD' && UNKNOWN_METHOD.test(rawPacket?.toString('latin1') ?? '');
+  return isRequest ? 501 : 400;
 }
 
 /** Empty for what is no TCP connection. */

@@ -41,7 +41,9 @@ export async function handleProppatch(exchange: Exchange): Promise<void> {
     const preferences = { ...parsePreferences(exchange), noRoot: false };
     if (exchange.durable)
       await Promise.all([syncFile(place), syncFolder(place), syncStored(place.path)]);
-    await context.versions.settle(place);
+    // What was not done makes no new version.
+    if (outcome) place.refresh();
+    else await context.versions.settle(place);
     if (!outcome && preferences.minimal) {
       exchange.respond(200, { ...storedHeaders(place), ...preferenceApplied(preferences) });
       return;

@@ -125,6 +125,17 @@ test('dead properties: any content, all or nothing, gone with the file', async (
   assert.match(await get(t, '/f', '<x:v/>'), /404/);
 });
 
+test('what was refused makes no new version', async () => {
+  const t = await startShare();
+  const { etag } = (await t.request('PUT', '/f', { body: 'x' })).headers;
+  const refused = await t.request('PROPPATCH', '/f', {
+    body: update(set('<x:v>new</x:v><D:getetag>no</D:getetag>')),
+  });
+  assert.equal(readMultistatus(refused)[0]!.other['getetag'], 403);
+  assert.equal(refused.headers.etag, etag);
+  assert.equal((await t.request('HEAD', '/f')).headers.etag, etag);
+});
+
 test('malformed bodies, conditions, missing resources', async () => {
   const t = await startShare();
   await t.request('PUT', '/f', { body: 'x' });

@@ -52,6 +52,8 @@ test('what is no HTTP, too long or smuggled is answered and ended', async () => 
   const t = await startShare();
   const cases: [string, RegExp][] = [
     ['garbage\r\n\r\n', /^HTTP\/1.1 400 /],
+    ['FROB / HTTP/1.1\r\nHost: x\r\n\r\n', /^HTTP\/1.1 501 /],
+    ['FROB / HTTP/1.1 or so\r\n\r\n', /^HTTP\/1.1 400 /],
     ['GET / HTTP/9.9\r\n\r\n', /^HTTP\/1.1 400 /],
     [`GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(40_000)}\r\n\r\n`, /^HTTP\/1.1 431 /],
     [`GET /${'y'.repeat(40_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, /^HTTP\/1.1 431 /],
