@@ -161,7 +161,8 @@ function after(line: SlowLine | undefined, act: () => void): void {
 
 function pass(chunk: Buffer, from: Socket, to: Socket, line: SlowLine | undefined): void {
   const write = (): void => {
-    if (to.destroyed || to.write(chunk)) return;
+    // Paused already: something waits for its turn, or for room in the line.
+    if (to.destroyed || to.write(chunk) || from.isPaused()) return;
     from.pause();
     to.once('drain', () => from.resume());
   };

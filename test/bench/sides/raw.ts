@@ -21,8 +21,9 @@ export function rawSide(name: string, server: Server): Side {
   return {
     name,
     can: (row) => row.raw !== undefined,
+    // It keeps nothing that would have to be emptied.
     async fresh() {
-      await stop();
+      if (child !== undefined) return;
       child = fork(PROGRAM, [server.channel], { execArgv: ['--import', 'tsx'] });
       await answer(child);
     },
