@@ -210,16 +210,21 @@ class FolderShare implements Share {
   }
 }
 
-type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+type ParserError = NodeJS.ErrnoException & {
+  readonly rawPacket?: Buffer;
+  /** Up to where it was understood. */
+  readonly bytesParsed?: number;
+};
 
 const UNKNOWN_METHOD = /^[!#$%&'*+.^_`|~\w-]+ \S+ HTTP\/1\.[01]\r?\n/;
 
-function statusOfParserError({ code, rawPacket }: ParserError): number {
+function statusOfParserError({ code, rawPacket, bytesParsed = 0 }: ParserError): number {
   if (code === 'HPE_HEADER_OVERFLOW') return 431;
   // Node knows the methods that there are, and refuses others before anybody is asked (RFC 9110 section 9.1).
-  const isRequest =
-    code === 'HPE_INVALID_METHOD' && UNKNOWN_METHOD.test(rawPacket?.toString('latin1') ?? '');
-  return isRequest ? 501 : 400;
+  if (code !== 'HPE_INVALID_METHOD' || !rawPacket) return 400;
+  // Good requests may stand before it.
+  const start = rawPacket.subarray(0, bytesParsed).lastIndexOf('\n') + 1;
+  return UNKNOWN_METHOD.test(rawPacket.toString('latin1', start)) ? 501 : 400;
 }
 
 /** Empty for what is no TCP connection. */

@@ -16,7 +16,7 @@ import { changes, isWriter, O_APPEND, O_RDONLY } from './open-flags.js';
 import { openContent } from './reader/open-content.js';
 import { sameVersion } from './reader/versions.js';
 import { createStaging } from './staging.js';
-import type { Uploads } from './uploads.js';
+import { disposeData, type Uploads } from './uploads.js';
 
 const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
 
@@ -185,7 +185,14 @@ export class Contents {
       data.lost !== undefined
     )
       return;
-    await this.#stage(node, data, Infinity, NEVER);
+    try {
+      await this.#stage(node, data, Infinity, NEVER);
+    } catch (error) {
+      // The last of them closed it meanwhile: nobody needs it any more.
+      if (node.data === data) throw error;
+    } finally {
+      if (node.data !== data) disposeData(data);
+    }
   }
 
   flush(node: Node, fh: number, ctx: RequestContext): Awaitable<void> {

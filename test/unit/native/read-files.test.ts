@@ -46,7 +46,8 @@ test('readFiles: contents one behind the other; an errno for what has none', asy
   const { contents } = await readFiles(dir, names);
   const expected = ['first', ENOENT, '', EINVAL, ELOOP, EINVAL, EFBIG, 'second'];
   assert.deepEqual(contents, expected);
-  assert.equal(openFds(), before);
+  // Node closes some of its own.
+  assert.ok(openFds() <= before);
 });
 
 test('readFiles: stops where there is no room or no time, after one file at least', async () => {
