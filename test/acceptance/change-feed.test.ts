@@ -159,7 +159,7 @@ scenario(
  * answer that another program has just got serves an open, too: it may be a moment old.
  */
 const OPEN_AND_CHANGE = `
-import os, sys, threading, time
+import errno, os, sys, threading, time
 seen, made = sys.argv[1], sys.argv[2]
 over = threading.Event()
 def disturb():
@@ -177,9 +177,16 @@ try:
         with open(made + '/.tmp', 'w') as file: file.write(text)
         os.rename(made + '/.tmp', made + '/file')
         made_at.append(time.monotonic())
-        fd = os.open(seen + '/file', os.O_CREAT | os.O_RDWR)
-        found = os.read(fd, 100).decode()
-        os.close(fd)
+        found = None
+        while found is None:
+            fd = os.open(seen + '/file', os.O_CREAT | os.O_RDWR)
+            try:
+                found = os.read(fd, 100).decode()
+            except OSError as error:
+                # The open knew the version before, whose content is gone: for no longer than it may be found.
+                if error.errno != errno.ESTALE or time.monotonic() - made_at[-1] > 1: raise
+            finally:
+                os.close(fd)
         later = made_at[int(found.split()[1]) + 1:]
         if later and time.monotonic() - later[0] > 1: sys.exit(f'{found!r} instead of {text!r}')
 finally:
