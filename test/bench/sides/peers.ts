@@ -116,19 +116,17 @@ function gvfs(url: string, state: string): Program {
   return {
     async mount() {
       await bash('mkdir -p "$1"/run "$1"/home && chmod 700 "$1"/run', [state]);
-      const daemon = startBackground('dbus-daemon', [
-        '--session',
-        '--nofork',
-        '--nopidfile',
-        '--print-address=1',
-      ]);
-      bus = await waitUntil('session bus', () => daemon.log().trim().split('\n')[0] ?? '');
-      const env = {
-        DBUS_SESSION_BUS_ADDRESS: bus,
+      // Also of the bus: what it starts by itself would mount in the home of whoever runs the bench.
+      const own = {
         XDG_RUNTIME_DIR: `${state}/run`,
         HOME: `${state}/home`,
         GIO_USE_VFS: 'gvfs',
+        GVFS_DISABLE_FUSE: '1',
       };
+      const args = ['--session', '--nofork', '--nopidfile', '--print-address=1'];
+      const daemon = startBackground('dbus-daemon', args, { env: own });
+      bus = await waitUntil('session bus', () => daemon.log().trim().split('\n')[0] ?? '');
+      const env = { ...own, DBUS_SESSION_BUS_ADDRESS: bus };
       running.push(daemon, startBackground(`${GVFS}/gvfsd`, ['--no-fuse'], { env }));
       running.push(startBackground(`${GVFS}/gvfsd-fuse`, [mnt, '-f'], { env }));
       await waitUntil('gvfsd-fuse', () => mountsAt(mnt).length > 0);

@@ -8,10 +8,11 @@ import { createTcpHttpClient } from '../../../src/http/tcp-client.js';
 import { silentLogger } from '../../../src/log.js';
 import { createShare, listenHttp } from '../../../src/share/share.js';
 import { loadNativeBinding } from '../../../src/native/binding.js';
-import { createDavFileSystem, type DavFileSystem } from '../../../src/vfs/dav-filesystem.js';
+import type { DavFileSystem } from '../../../src/vfs/dav-filesystem.js';
 import type { Awaitable, Entry, RequestContext } from '../../../src/vfs/filesystem.js';
 import { createWebDavClient } from '../../../src/webdav/client.js';
 import { makeTempDir } from '../../support/temp-dir.js';
+import { makeFileSystem } from './file-system.js';
 
 const ROOT = 1;
 const TTL_MS = 3_600_000;
@@ -40,15 +41,8 @@ before(async () => {
   const share = await createShare({ root, attributes: binding, watches: binding });
   const listener = await listenHttp(share, { host: '127.0.0.1', port: 0 });
   const http = createTcpHttpClient(listener.address);
-  fs = createDavFileSystem({
+  fs = makeFileSystem({
     client: createWebDavClient(http, { log: silentLogger }),
-    log: silentLogger,
-    cacheDir: makeTempDir('davport-cache-'),
-    readAheadBytes: 1024 * 1024,
-    uid: 0,
-    gid: 0,
-    fmask: 0,
-    dmask: 0,
     attrTtlMs: TTL_MS,
     negativeTtlMs: TTL_MS,
   });

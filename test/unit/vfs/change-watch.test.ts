@@ -11,13 +11,14 @@ import { createTcpHttpClient } from '../../../src/http/tcp-client.js';
 import { silentLogger } from '../../../src/log.js';
 import { loadNativeBinding } from '../../../src/native/binding.js';
 import { createShare, listenHttp } from '../../../src/share/share.js';
-import { createDavFileSystem } from '../../../src/vfs/dav-filesystem.js';
+import type { createDavFileSystem } from '../../../src/vfs/dav-filesystem.js';
 import type { Entry, RequestContext } from '../../../src/vfs/filesystem.js';
 import type { Change, ChangesListener } from '../../../src/webdav/change.js';
 import { createWebDavClient } from '../../../src/webdav/client.js';
 import type { WebDavClient } from '../../../src/webdav/types.js';
 import { SeededRandom } from '../../support/seeded-random.js';
 import { makeTempDir } from '../../support/temp-dir.js';
+import { makeFileSystem } from './file-system.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 const ROOT = 1;
@@ -99,15 +100,8 @@ async function withFileSystem(
   const seen: Change[] = [];
   const client = delayed(createWebDavClient(http, { log: silentLogger }), delays, seen);
   const invalidated: string[] = [];
-  const mounted = createDavFileSystem({
+  const mounted = makeFileSystem({
     client,
-    log: silentLogger,
-    cacheDir: makeTempDir('davport-cache-'),
-    readAheadBytes: 1024 * 1024,
-    uid: 0,
-    gid: 0,
-    fmask: 0,
-    dmask: 0,
     attrTtlMs,
     negativeTtlMs: attrTtlMs,
     heartbeatMs: 200,

@@ -7,10 +7,11 @@ import { test, type TestContext } from 'node:test';
 import { createTcpHttpClient } from '../../../src/http/tcp-client.js';
 import { silentLogger } from '../../../src/log.js';
 import { createShare } from '../../../src/share/share.js';
-import { createDavFileSystem, type DavFileSystem } from '../../../src/vfs/dav-filesystem.js';
+import type { DavFileSystem } from '../../../src/vfs/dav-filesystem.js';
 import type { RequestContext } from '../../../src/vfs/filesystem.js';
 import { createWebDavClient } from '../../../src/webdav/client.js';
 import { makeTempDir } from '../../support/temp-dir.js';
+import { makeFileSystem } from './file-system.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 const ROOT = 1;
@@ -38,15 +39,8 @@ async function start(t: TestContext): Promise<Rig> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const client = createTcpHttpClient(`http://127.0.0.1:${port}/`);
-  const fs = createDavFileSystem({
+  const fs = makeFileSystem({
     client: createWebDavClient(client, { log: silentLogger }),
-    log: silentLogger,
-    cacheDir: makeTempDir('davport-cache-'),
-    readAheadBytes: 1024 * 1024,
-    uid: 0,
-    gid: 0,
-    fmask: 0,
-    dmask: 0,
     attrTtlMs: 1000,
     negativeTtlMs: 0,
   });
