@@ -1,6 +1,7 @@
 import type { Socket, TcpNetConnectOpts, IpcNetConnectOpts } from 'node:net';
 import { connect } from 'node:net';
 import type { Logger } from '../log.js';
+import { ReceiveMemory } from '../receive-memory.js';
 import type { TcpAddress, UnixAddress } from './address.js';
 import { BackOff } from './back-off.js';
 import type { Channel, ChannelSession, ChannelSink } from './channel.js';
@@ -21,31 +22,10 @@ const ABSENT = new Set([
   'EAI_AGAIN',
 ]);
 
-/** Chunks are handed out piece by piece and never written twice. */
-const SLAB_BYTES = 256 * 1024;
+/** A stream's own way to read allocates as much each time, and moves what arrived to a smaller piece. */
 const MIN_READ_BYTES = 64 * 1024;
 
 const KEEP_ALIVE_MS = 30_000;
-
-/**
- * A source of read buffers. A stream's own way to read allocates 64 KiB each time and moves what arrived to a smaller piece; this
- * cuts what arrived off a larger one.
- */
-class Slab {
-  #rest = Buffer.alloc(0);
-
-  /** Where the next read goes. */
-  readonly next = (): Buffer => {
-    if (this.#rest.length < MIN_READ_BYTES) this.#rest = Buffer.allocUnsafeSlow(SLAB_BYTES);
-    return this.#rest;
-  };
-
-  cut(bytes: number): Buffer {
-    const chunk = this.#rest.subarray(0, bytes);
-    this.#rest = this.#rest.subarray(bytes);
-    return chunk;
-  }
-}
 
 /** A stream socket to connect to (`unix:`, `tcp:`). While nobody listens there, it waits. */
 export class SocketChannel implements Channel {
@@ -110,11 +90,11 @@ export class SocketChannel implements Channel {
 
   #connectOptions(deliver: (chunk: Buffer) => void): TcpNetConnectOpts | IpcNetConnectOpts {
     const target = this.#target;
-    const slab = new Slab();
+    const memory = new ReceiveMemory(MIN_READ_BYTES);
     const onread = {
-      buffer: slab.next,
+      buffer: () => memory.room(),
       callback: (bytes: number) => {
-        deliver(slab.cut(bytes));
+        deliver(memory.take(bytes));
         return true;
       },
     };

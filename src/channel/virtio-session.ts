@@ -7,15 +7,14 @@
  * - the host's leaving shows as POLLHUP, which stays until it returns.
  */
 import type { FdIo, Readiness } from '../native/binding.js';
+import { ReceiveMemory } from '../receive-memory.js';
 import type { ChannelSession, ChannelSink } from './channel.js';
 import { ChannelError } from './errors.js';
 
 /** virtio_console's own limit (port_fops_write). */
 export const MAX_WRITE_BYTES = 32 * 1024;
 export const HIGH_WATER_BYTES = 1024 * 1024;
-/** Chunks are handed out piece by piece and never used twice: the sink owns what it got. */
-const CHUNK_BYTES = 256 * 1024;
-/** A page, the most that one read gives; with less room a new chunk is begun. */
+/** A page, the most that one read gives; with less room a new block of memory is begun. */
 const MIN_ROOM_BYTES = 4096;
 /** So that a fast host leaves a turn of the event loop to everybody else. */
 const MAX_READS_PER_TURN = 64;
@@ -25,7 +24,7 @@ export class VirtioSession implements ChannelSession {
   readonly #io: FdIo;
   readonly #sink: ChannelSink;
   readonly #onEnd: () => void;
-  #chunk = Buffer.alloc(0);
+  readonly #memory = new ReceiveMemory(MIN_ROOM_BYTES);
   #queue: Uint8Array[] = [];
   /** Index of the first buffer in `#queue` that has bytes left, and how many of its bytes are gone. */
   #head = 0;
@@ -88,19 +87,19 @@ export class VirtioSession implements ChannelSession {
 
   /** What the last read gave: -1 for nothing more now. */
   #readAll(): number {
+    let room = this.#memory.room();
     let start = 0;
     let reads = 0;
     let count = 1;
     try {
       do {
-        const room = this.#chunk.length - start;
-        if (room < MIN_ROOM_BYTES) {
+        if (room.length - start < MIN_ROOM_BYTES) {
           this.#deliver(start);
-          this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-          start = 0;
           if (this.#over) return 0;
+          room = this.#memory.room();
+          start = 0;
         }
-        count = this.#io.read(this.#chunk, start);
+        count = this.#io.read(room, start);
         if (count > 0) start += count;
         reads += 1;
       } while (count > 0 && reads < MAX_READS_PER_TURN);
@@ -117,9 +116,7 @@ export class VirtioSession implements ChannelSession {
 
   #deliver(length: number): void {
     if (length === 0 || this.#over) return;
-    const bytes = this.#chunk.subarray(0, length);
-    this.#chunk = this.#chunk.subarray(length);
-    this.#sink.onData(bytes);
+    this.#sink.onData(this.#memory.take(length));
   }
 
   /** One write; the rest when the event loop has come round and there is room. */
@@ -198,7 +195,6 @@ export class VirtioSession implements ChannelSession {
     this.#io.close();
     this.#queue = [];
     this.#queuedBytes = 0;
-    this.#chunk = Buffer.alloc(0);
     this.#onEnd();
     // Never from inside a call of the sink's own, and never before `open` has resolved.
     setImmediate(() => {

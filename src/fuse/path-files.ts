@@ -43,6 +43,7 @@ export const FILE_OPERATIONS = {
         buffer.set(piece, filled);
         filled += piece.length;
       }
+      context.fs.releaseRead?.(pieces);
       return filled;
     });
   },

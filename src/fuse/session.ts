@@ -191,6 +191,7 @@ export class FuseSession {
       this.#undo(row, request, answer);
       this.#undoLookups(request);
     }
+    row.done?.(this.#context, answer);
     this.#drop(request);
   }
 

@@ -1,3 +1,4 @@
+import { giveBack } from '../receive-memory.js';
 import { HEADER_BYTES, HIGH_OFFSET, LOW_OFFSET, SIZE_OFFSET } from './frame.js';
 
 /** Told what a `FrameDecoder` finds, in wire order: one `onHeader`, then pieces that add up to `size`. */
@@ -39,6 +40,7 @@ export class FrameDecoder {
         at = end;
       } else if (this.#headerBytes === 0 && chunk.length - at >= HEADER_BYTES) {
         if (!this.#announce(chunk, at)) return chunk.subarray(at);
+        giveBack(chunk.buffer, HEADER_BYTES);
         at += HEADER_BYTES;
       } else {
         at = this.#collectHeader(chunk, at);
@@ -55,6 +57,7 @@ export class FrameDecoder {
   #collectHeader(chunk: Buffer, at: number): number {
     const end = Math.min(at + HEADER_BYTES - this.#headerBytes, chunk.length);
     this.#headerBytes += chunk.copy(this.#header, this.#headerBytes, at, end);
+    giveBack(chunk.buffer, end - at);
     return end;
   }
 

@@ -1,3 +1,5 @@
+import { giveBack } from '../receive-memory.js';
+
 /** What an entry of the queue costs beside its bytes, about. */
 const PIECE_COST = 256;
 
@@ -24,7 +26,7 @@ export class PieceQueue {
 
   add(piece: Buffer): void {
     this.#cost += piece.length + PIECE_COST;
-    this.#pieces.push(piece.length < MIN_SHARED_BYTES ? Buffer.from(piece) : piece);
+    this.#pieces.push(piece.length < MIN_SHARED_BYTES ? copied(piece) : piece);
   }
 
   take(): Buffer | undefined {
@@ -45,4 +47,10 @@ export class PieceQueue {
     this.#first = 0;
     this.#cost = 0;
   }
+}
+
+function copied(piece: Buffer): Buffer {
+  const copy = Buffer.from(piece);
+  giveBack(piece.buffer, piece.length);
+  return copy;
 }

@@ -29,6 +29,7 @@ import { Metadata } from './metadata.js';
 import { Names } from './names.js';
 import type { Node } from './node.js';
 import { Opening } from './opening.js';
+import { release } from './reader/index.js';
 import { Renames } from './rename.js';
 import { createUploader } from './uploader.js';
 import { Uploads, type PendingFile } from './uploads.js';
@@ -255,6 +256,8 @@ class Implementation implements DavFileSystem {
   ): Awaitable<readonly Uint8Array[]> {
     return this.#contents.read(this.#core.node(nodeId), fh, offset, length, ctx);
   }
+
+  readonly releaseRead = release;
 
   write(
     nodeId: number,

@@ -151,6 +151,8 @@ export interface FileSystem {
     length: number,
     ctx: RequestContext,
   ): Awaitable<readonly Uint8Array[]>;
+  /** What `read` answered was used: its memory may be overwritten from now on. */
+  releaseRead?(pieces: readonly Uint8Array[]): void;
   /** All of `data`, or an error. */
   write(
     nodeId: number,

@@ -90,6 +90,7 @@ export const FILE_OPERATIONS = {
       return fs.read(request.nodeId, input.u64(READ_IN.at.fh), offset, request.size, request);
     },
     reply: replyRead,
+    done: ({ fs }, pieces) => fs.releaseRead?.(pieces),
   }),
 
   /** fuse_write_in, data → fuse_write_out */

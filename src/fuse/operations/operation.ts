@@ -24,6 +24,8 @@ export interface Operation<T> {
   /** Reads all it needs of `input` before it returns. */
   call(context: OperationContext, input: MessageReader, request: FuseRequest): Awaitable<T>;
   reply(out: ReplyWriter, answer: T, request: FuseRequest, context: OperationContext): void;
+  /** The kernel has copied the answer, or did not want it. */
+  done?(context: OperationContext, answer: T): void;
   /** The kernel did not take the answer: give back the reference or handle that it stands for. */
   undo?(context: OperationContext, answer: T, request: FuseRequest): void;
 }

@@ -1,3 +1,5 @@
+import { giveBack } from '../../receive-memory.js';
+
 /** The arrived bytes [start, end) of a file, kept as the pieces they came in: nothing is joined or copied. */
 export class ChunkList {
   #chunks: Buffer[] = [];
@@ -63,6 +65,12 @@ export class ChunkList {
       this.#offsets = this.#offsets.slice(this.#head);
       this.#head = 0;
     }
+  }
+
+  /** Nobody uses a slice any more: received memory goes back to where it came from. */
+  release(): void {
+    for (const chunk of this.#chunks) giveBack(chunk.buffer, chunk.length);
+    this.clear();
   }
 
   clear(): void {

@@ -4,6 +4,7 @@ import type { ContentReader, DataOptions, FileVersion } from '../content.js';
 import { ContentSource } from './content-source.js';
 import { readerFor } from './reader-for.js';
 
+export { release } from './lent.js';
 export { openContent, type OpenedContent } from './open-content.js';
 export { sameTag, sameVersion, versionOf } from './versions.js';
 

@@ -2,6 +2,7 @@ import type { ContentReader, FileVersion, StagingFile } from '../content.js';
 import { FsError, type Awaitable, type Waiting } from '../filesystem.js';
 import type { ContentSource } from './content-source.js';
 import { copyContent } from './copy-content.js';
+import { lend } from './lent.js';
 import type { MemoryBudget } from './memory-budget.js';
 import type { Range, ReadPlan } from './read-plan.js';
 import { Segment } from './segment.js';
@@ -77,11 +78,13 @@ export class SegmentReader implements ContentReader {
       const got = segment.read(at, upTo - at, waiting);
       if (got instanceof Promise) {
         return got.then((arrived) => {
+          lend(pieces, segment);
           this.#assertUsable();
           pieces.push(...arrived);
           return this.#gather(upTo, end, waiting, pieces);
         });
       }
+      lend(pieces, segment);
       pieces.push(...got);
       at = upTo;
     }

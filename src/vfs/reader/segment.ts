@@ -1,3 +1,4 @@
+import { giveBack } from '../../receive-memory.js';
 import type { Awaitable, Waiting } from '../filesystem.js';
 import { ChunkList } from './chunk-list.js';
 import type { ContentSource } from './content-source.js';
@@ -29,6 +30,8 @@ export class Segment implements Evictable {
   readonly #waiters = new Waiters();
   readonly #transfer: Transfer;
   #readBytes = 0;
+  /** Reads under way, and answers that are still being used. */
+  #users = 0;
   #gone = false;
 
   constructor(
@@ -77,11 +80,27 @@ export class Segment implements Evictable {
     if (!this.#gone) this.#transfer.take(chunk);
   }
 
-  /** REQUIRES: start <= offset <= offset + length <= end. Synchronous when the bytes are there. */
+  /**
+   * REQUIRES: start <= offset <= offset + length <= end. Synchronous when the bytes are there. The bytes may be overwritten once
+   * `release` was called as often as this.
+   */
   read(offset: number, length: number, waiting: Waiting): Awaitable<Buffer[]> {
+    this.#users += 1;
     if (this.#chunks.end >= offset + length) return this.#hand(offset, length);
     const arrival = this.#waiters.wait(offset + length, waiting.signal);
-    return arrival.then(() => this.#hand(offset, length));
+    return arrival.then(
+      () => this.#hand(offset, length),
+      (error: unknown) => {
+        this.release();
+        throw error;
+      },
+    );
+  }
+
+  /** What a `read` answered was used, or the read failed. */
+  release(): void {
+    this.#users -= 1;
+    if (this.#gone && this.#users === 0) this.#chunks.release();
   }
 
   evict(): void {
@@ -106,15 +125,17 @@ export class Segment implements Evictable {
   #onData(chunk: Buffer): void {
     const pinned = this.#options.lasting && chunk.buffer.byteLength > PINNED_TIMES * chunk.length;
     this.#chunks.append(pinned ? Buffer.from(chunk) : chunk);
+    if (pinned) giveBack(chunk.buffer, chunk.length);
     this.#waiters.arrived(this.#chunks.end);
   }
 
-  /** The chunks stay with those who already hold the segment; nobody finds it any more. */
+  /** The chunks stay with those who already use the segment; nobody finds it any more. */
   #leave(): void {
     if (this.#gone) return;
     this.#gone = true;
     this.#budget.release(this);
     this.#transfer.stop();
+    if (this.#users === 0) this.#chunks.release();
     this.#options.onGone(this);
   }
 }

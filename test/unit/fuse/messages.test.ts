@@ -40,6 +40,25 @@ describe('messages', () => {
     assert.deepEqual([ctx.uid, ctx.gid, ctx.pid, ctx.signal.aborted], [7, 8, 9, false]);
   });
 
+  test('the bytes of a read are given back once they have been sent, or nobody wants them', () => {
+    const pieces = [Buffer.from('ab')];
+    const { fs, releasedReads } = scriptedFileSystem({ read: () => pieces });
+    const { session, transport } = makeSession(fs);
+    const send = transport.send.bind(transport);
+    transport.send = (message) => {
+      assert.equal(releasedReads.length, transport.sent.length);
+      send(message);
+    };
+    const body = [u64(1), u64(0), u32(2), u32(0), u64(0), u32(0), u32(0)];
+    feed(session, request({ opcode: 15, unique: 2 }, ...body));
+    assert.deepEqual(releasedReads, [pieces]);
+    transport.send = () => {
+      throw Object.assign(new Error('killed'), { code: 'ENOENT' });
+    };
+    feed(session, request({ opcode: 15, unique: 4 }, ...body));
+    assert.deepEqual(releasedReads, [pieces, pieces]);
+  });
+
   test('a negative entry has node id 0', () => {
     const negative = { ...ENTRY, nodeId: 0 };
     const { session, transport } = makeSession(scriptedFileSystem({ lookup: () => negative }).fs);

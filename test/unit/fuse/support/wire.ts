@@ -109,13 +109,15 @@ export interface Call {
 /** A file system that records calls and answers with what the test gives for the method. */
 export function scriptedFileSystem(
   answers: Readonly<Record<string, (...args: never[]) => unknown>>,
-): { readonly fs: FileSystem; readonly calls: Call[] } {
+): { readonly fs: FileSystem; readonly calls: Call[]; readonly releasedReads: unknown[] } {
   const calls: Call[] = [];
+  const releasedReads: unknown[] = [];
   const fs = new Proxy(
     {},
     {
       get: (_, method: string) => {
         if (method === 'setInvalidator') return () => undefined;
+        if (method === 'releaseRead') return (pieces: unknown) => void releasedReads.push(pieces);
         return (...args: never[]) => {
           calls.push({ method, args });
           return answers[method]?.(...args);
@@ -123,7 +125,7 @@ export function scriptedFileSystem(
       },
     },
   );
-  return { fs: fs as FileSystem, calls };
+  return { fs: fs as FileSystem, calls, releasedReads };
 }
 
 export function makeSession(
