@@ -12,7 +12,7 @@ export function etagOf(stat: FileState): string {
   return `"${part(stat.ino)}-${part(stat.size)}-${part(stat.mtimeNs)}-${part(stat.ctimeNs)}"`;
 }
 
-/** How long a version is remembered: many ticks of the coarsest clock that file systems use for ctime (10 ms). */
+/** How long a version is remembered at least: many ticks of the coarsest clock that file systems use for ctime (10 ms). */
 const REMEMBERED_MS = 1000;
 /** Longer than any tick. */
 const MAX_TRIES = 50;
@@ -22,33 +22,32 @@ const MAX_TRIES = 50;
  * that its predecessor just gave back, with the same size and the same times.
  */
 export class VersionKeeper {
-  /** Tags given out, oldest first, with the time they may be forgotten. */
-  readonly #recent = new Map<string, number>();
+  /** Tags given out: those of this period, and of the one before, which may be forgotten when this one ends. */
+  #recent = new Set<string>();
+  #older: ReadonlySet<string> = new Set();
+  #periodEnds = 0;
 
   /** REQUIRES: `place` was just changed by this server. Waits for the next tick where the version has been there before. */
   async settle(place: Place): Promise<void> {
-    for (let tries = 0; tries < MAX_TRIES && !this.#isNew(place.refresh()); tries++) {
+    for (let tries = 0; tries < MAX_TRIES && !this.settleNow(place); tries++) {
       await delay(1);
       this.#touch(place);
     }
-    if (place.stat) this.#remember(etagOf(place.stat));
   }
 
   /** As `settle`, when no wait is needed: true. */
   settleNow(place: Place): boolean {
     const stat = place.refresh();
-    if (!this.#isNew(stat)) return false;
-    if (stat) this.#remember(etagOf(stat));
+    if (!stat) return true;
+    const etag = etagOf(stat);
+    if (this.#recent.has(etag) || this.#older.has(etag)) return false;
+    this.#remember(etag);
     return true;
   }
 
   /** A version that is about to be changed in place: the next one must not look like it. */
   note(stat: FileState): void {
     this.#remember(etagOf(stat));
-  }
-
-  #isNew(stat: FileState | undefined): boolean {
-    return !stat || !this.#recent.has(etagOf(stat));
   }
 
   /** Sets the mode it has: only ctime moves. */
@@ -63,11 +62,12 @@ export class VersionKeeper {
 
   #remember(etag: string): void {
     const now = performance.now();
-    for (const [old, until] of this.#recent) {
-      if (until > now) break;
-      this.#recent.delete(old);
+    if (now >= this.#periodEnds) {
+      this.#older = this.#recent;
+      this.#recent = new Set();
+      this.#periodEnds = now + REMEMBERED_MS;
     }
-    this.#recent.set(etag, now + REMEMBERED_MS);
+    this.#recent.add(etag);
   }
 }
 
