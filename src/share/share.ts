@@ -36,7 +36,9 @@ class FolderShare implements Share {
   readonly #http: Server;
   readonly #closing = new AbortController();
   /** Requests being answered. */
-  readonly #active = new Set<Promise<void>>();
+  #active = 0;
+  /** Called when there are none. */
+  #idle: (() => void) | undefined;
   readonly #counts = { requests: 0, bytesIn: 0, bytesOut: 0, failures: 0 };
   #closed: Promise<void> | undefined;
 
@@ -67,12 +69,11 @@ class FolderShare implements Share {
 
   get stats(): ShareStats {
     const connections = this.#context.connections.size;
-    return { ...this.#counts, active: this.#active.size, connections };
+    return { ...this.#counts, active: this.#active, connections };
   }
 
   readonly handler = (req: IncomingMessage, res: ServerResponse): void => {
-    const answered = this.#answer(req, res).finally(() => this.#active.delete(answered));
-    this.#active.add(answered);
+    void this.#handle(req, res);
   };
 
   attach(stream: Duplex): void {
@@ -104,6 +105,15 @@ class FolderShare implements Share {
     http.on('connect', (_req, stream: Duplex) => this.#refuse(stream, 400));
     http.on('clientError', (error, stream) => void this.#onClientError(error, stream));
     return http;
+  }
+
+  async #handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    this.#active++;
+    try {
+      await this.#answer(req, res);
+    } finally {
+      if (--this.#active === 0) this.#idle?.();
+    }
   }
 
   async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -205,7 +215,8 @@ class FolderShare implements Share {
     this.#closing.abort(new Error('the share is being closed'));
     this.#context.connections.destroyAll();
     this.#http.close();
-    await Promise.all([...this.#active, this.swept]);
+    if (this.#active > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    await this.swept;
     this.#context.root.close();
   }
 }
