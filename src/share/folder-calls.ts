@@ -13,9 +13,14 @@ import type { SystemCalls } from './options.js';
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 /** Cut by the umask of the process, as for every new file. */
 const NEW_FILE_MODE = 0o666;
+/** Memory of its own for each state or small file costs as much as a system call: it comes in pieces of this size. */
+const POOL_ROWS = 64;
+const POOL_BYTES = 64 * 1024;
 
 export class FolderCalls {
   readonly #calls: SystemCalls | undefined;
+  #rows = new BigInt64Array(0);
+  #bytes = Buffer.alloc(0);
 
   constructor(calls: SystemCalls | undefined) {
     this.#calls = calls;
@@ -23,7 +28,7 @@ export class FolderCalls {
 
   /** Undefined: nothing is there. '' is the folder itself. */
   stat(folder: number, name: string): FileState | undefined {
-    const row = new BigInt64Array(MEMBER_FIELDS);
+    const row = this.#takeRow();
     try {
       const found = this.#calls?.statAt?.(folder, bytesOf(name), row);
       if (found !== undefined) return found ? new MemberState(row, 0) : undefined;
@@ -64,10 +69,25 @@ export class FolderCalls {
     size: number,
   ): { bytes: Buffer; stat: FileState } | undefined {
     if (!this.#calls?.readFileAt) return undefined;
-    const bytes = Buffer.allocUnsafe(size);
-    const row = new BigInt64Array(MEMBER_FIELDS);
+    const bytes = this.#takeBytes(size);
+    const row = this.#takeRow();
     const count = this.#calls.readFileAt(folder, bytesOf(name), bytes, row);
     return count < 0 ? undefined : { bytes, stat: new MemberState(row, 0) };
+  }
+
+  #takeRow(): BigInt64Array {
+    if (this.#rows.length === 0) this.#rows = new BigInt64Array(POOL_ROWS * MEMBER_FIELDS);
+    const row = this.#rows.subarray(0, MEMBER_FIELDS);
+    this.#rows = this.#rows.subarray(MEMBER_FIELDS);
+    return row;
+  }
+
+  #takeBytes(size: number): Buffer {
+    if (size > POOL_BYTES / 4) return Buffer.allocUnsafeSlow(size);
+    if (size > this.#bytes.length) this.#bytes = Buffer.allocUnsafeSlow(POOL_BYTES);
+    const bytes = this.#bytes.subarray(0, size);
+    this.#bytes = this.#bytes.subarray(size);
+    return bytes;
   }
 }
 
