@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from './context.js';
 import { ClientGoneError, ShareError, statusOf } from './errors.js';
-import { Exchange, type Headers } from './exchange.js';
+import { Exchange } from './exchange.js';
 import { handleBind } from './handlers/bind.js';
 import { handleCopy } from './handlers/copy.js';
 import { handleDelete } from './handlers/delete.js';
@@ -20,7 +20,7 @@ import { handleUnlock } from './handlers/unlock.js';
 import { handleRebind, handleUnbind } from './handlers/rebind.js';
 import { handleSearch } from './handlers/search.js';
 import { formatErrorBody, XML_TYPE } from './multistatus-writer.js';
-import { SERVER } from './server-name.js';
+import { writeHead, type Headers } from './response-head.js';
 
 const HANDLERS: Readonly<Record<string, (exchange: Exchange) => Promise<void> | void>> = {
   OPTIONS: handleOptions,
@@ -57,7 +57,7 @@ export async function dispatch(
     exchange = new Exchange(req, res, context);
     await handle(exchange);
   } catch (error) {
-    errorBytes = answerError(req, res, context, { error, fields: exchange?.fields });
+    errorBytes = answerError(req, res, context, { error, fields: exchange?.fields ?? {} });
   }
   // What is left of a body nobody wanted must go, or the next request never comes.
   if (!req.complete) req.resume();
@@ -84,7 +84,7 @@ function answerError(
   req: IncomingMessage,
   res: ServerResponse,
   { options: { log } }: Context,
-  { error, fields = { Server: SERVER } }: { error: unknown; fields: Headers | undefined },
+  { error, fields }: { error: unknown; fields: Headers },
 ): number {
   const gone = error instanceof ClientGoneError || (req.destroyed && !req.complete);
   const status = statusOf(error);
@@ -100,12 +100,8 @@ function answerError(
   const xml = told?.document ?? (told?.condition && formatErrorBody(told.condition));
   const body = xml ?? `${told?.message ?? 'the file system refused'}\n`;
   const length = Buffer.byteLength(body);
-  res.writeHead(status, {
-    ...fields,
-    ...told?.headers,
-    'Content-Type': xml !== undefined ? XML_TYPE : 'text/plain; charset=utf-8',
-    'Content-Length': length,
-  });
+  const type = xml !== undefined ? XML_TYPE : 'text/plain; charset=utf-8';
+  writeHead(res, status, [fields, { ...told?.headers, 'Content-Type': type }], length);
   const bodyless = req.method === 'HEAD';
   res.end(bodyless ? undefined : body);
   return bodyless ? 0 : length;

@@ -1,14 +1,9 @@
 /** One request and its response, with what every handler needs: the target, the body within bounds, the answer. */
-import type {
-  IncomingHttpHeaders,
-  IncomingMessage,
-  OutgoingHttpHeaders,
-  ServerResponse,
-} from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from './context.js';
 import { ClientGoneError, ShareError } from './errors.js';
 import { receiveBody, type TakeChunk } from './request-body.js';
-import { SERVER } from './server-name.js';
+import { writeHead, type Headers } from './response-head.js';
 import { parseTargetPath, type TargetPath } from './target-path.js';
 
 /** Of bodies that are read whole (XML). Ours. */
@@ -16,15 +11,13 @@ const MAX_SMALL_BODY_BYTES = 1024 * 1024;
 /** The whole of such a body must be there by then, however steadily it trickles. Ours. */
 const SMALL_BODY_TIMEOUT_MS = 60_000;
 
-export type Headers = Readonly<OutgoingHttpHeaders>;
-
 export class Exchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly context: Context;
   readonly method: string;
   /** Of the answer, whatever it will be. */
-  readonly fields: OutgoingHttpHeaders = { Server: SERVER };
+  readonly fields: Record<string, string> = {};
   #target: TargetPath;
   #redirected = false;
   bytesIn = 0;
@@ -69,16 +62,15 @@ export class Exchange {
     return this.header('transfer-encoding') !== undefined || (length ?? '0') !== '0';
   }
 
-  /** Not by `setHeader`: node:http has a faster way for fields that all come at once. */
-  writeHead(status: number, headers: Headers): void {
-    this.res.writeHead(status, { ...this.fields, ...headers });
+  writeHead(status: number, headers: Headers, length?: number): void {
+    writeHead(this.res, status, [this.fields, headers], length);
   }
 
   /** An empty response, or one of text. */
   respond(status: number, headers: Headers = {}, body?: string | Buffer): void {
     const length = body === undefined ? 0 : Buffer.byteLength(body);
     const bodyless = status === 204 || status === 304;
-    this.writeHead(status, bodyless ? headers : { ...headers, 'Content-Length': length });
+    this.writeHead(status, headers, bodyless ? undefined : length);
     if (body === undefined || this.method === 'HEAD') {
       this.res.end();
       return;

@@ -6,7 +6,8 @@ import type { Reading } from './content-locks.js';
 import { contentTypeOf, isCompressible } from './content-type.js';
 import { ClientGoneError, ShareError } from './errors.js';
 import { etagOf } from './etag.js';
-import type { Exchange, Headers } from './exchange.js';
+import type { Exchange } from './exchange.js';
+import type { Headers } from './response-head.js';
 import { fileHeaders } from './file-headers.js';
 import { readNow, readPieces } from './file-pieces.js';
 import { lengthOf, multipart, type Segment } from './multipart.js';
@@ -142,7 +143,7 @@ export class FileAnswer {
       this.#exchange.respond(status, headers, body);
       return undefined;
     }
-    this.#exchange.writeHead(status, { ...headers, 'Content-Length': length });
+    this.#exchange.writeHead(status, headers, length);
     if (method === 'HEAD') {
       res.end();
       return undefined;

@@ -1,7 +1,8 @@
 import { DAV_NS, formatProperty, NAMESPACE_DECLARATIONS } from './live-properties.js';
 import type { PropertyName } from '../webdav/types.js';
 import type { ErrorCondition } from './errors.js';
-import type { Exchange, Headers } from './exchange.js';
+import type { Exchange } from './exchange.js';
+import type { Headers } from './response-head.js';
 import { respondCoded, ResponseBody } from './response-body.js';
 import { statusLine } from './status-line.js';
 

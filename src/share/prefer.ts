@@ -1,5 +1,6 @@
 /** The field Prefer (RFC 7240), as far as RFC 8144 has uses for it in WebDAV. */
-import type { Exchange, Headers } from './exchange.js';
+import type { Exchange } from './exchange.js';
+import type { Headers } from './response-head.js';
 
 export interface Preferences {
   /** Nothing is told that the client can conclude itself. */

@@ -1,5 +1,6 @@
 import { ShareError } from './errors.js';
-import type { Exchange, Headers } from './exchange.js';
+import type { Exchange } from './exchange.js';
+import type { Headers } from './response-head.js';
 import type { StoredMetadata } from './metadata.js';
 import { parsePosix } from './posix-text.js';
 import type { Timespec } from '../webdav/types.js';
@@ -7,7 +8,8 @@ import type { Timespec } from '../webdav/types.js';
 /** Mode and times that come with the content: Davport-Posix, and X-OC-Mtime of ownCloud's clients. */
 export function requestMetadata(exchange: Exchange): StoredMetadata {
   const mtime = parseOcMtime(exchange.header('x-oc-mtime'));
-  const posix = parsePosix(exchange.header('davport-posix') ?? '');
+  const text = exchange.header('davport-posix');
+  const posix = text === undefined ? {} : parsePosix(text);
   return mtime ? { mtime, ...posix } : posix;
 }
 

@@ -1,5 +1,6 @@
 import { chooseCoding, Encoder, MIN_CODED_BYTES, type Coding } from './content-coding.js';
-import type { Exchange, Headers } from './exchange.js';
+import type { Exchange } from './exchange.js';
+import type { Headers } from './response-head.js';
 
 /** What the response says of its coding. */
 export function codingHeaders(coding: Coding | undefined): Headers {

@@ -1,5 +1,5 @@
 import { etagOf } from './etag.js';
-import type { Headers } from './exchange.js';
+import type { Headers } from './response-head.js';
 import type { Place } from './place.js';
 import { formatPosixHeader } from './posix-text.js';
 

@@ -1,7 +1,7 @@
 /** The page's markup: one table, readable without styles and without scripts, nothing from anywhere else. */
 import { createHash } from 'node:crypto';
 import { formatIsoDate } from '../../webdav/http-date.js';
-import type { Headers } from '../exchange.js';
+import type { Headers } from '../response-head.js';
 import { formatHref } from '../target-path.js';
 import { escapeXml } from '../xml-text.js';
 import { COLUMNS, formatOrder, type Column, type Order, type Row } from './order.js';

@@ -1,6 +1,7 @@
 /** A folder as a page for people; programs use PROPFIND. */
 import { readMembersAhead } from '../ahead-reader.js';
-import type { Exchange, Headers } from '../exchange.js';
+import type { Exchange } from '../exchange.js';
+import type { Headers } from '../response-head.js';
 import { MemberView, type ViewedMember } from '../member-view.js';
 import type { Place } from '../place.js';
 import { respondCoded, ResponseBody } from '../response-body.js';
