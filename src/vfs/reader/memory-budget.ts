@@ -7,6 +7,8 @@ export interface Evictable {
   readonly busy: boolean;
   /** Fetched ahead and not read yet: given up only for what somebody waits for. */
   readonly unread: boolean;
+  /** Who reads on and on there, where that is so. */
+  readonly reader?: object | undefined;
   /** Frees the memory. The budget has forgotten the entry already. */
   evict(): void;
 }
@@ -19,6 +21,8 @@ export class MemoryBudget {
   readonly limitBytes: number;
   /** In the order of last use. */
   readonly #entries = new Set<Evictable>();
+  /** How many entries each has. */
+  readonly #readers = new Map<object, number>();
   #usedBytes = 0;
 
   constructor(limitBytes: number) {
@@ -33,6 +37,13 @@ export class MemoryBudget {
     this.#makeRoom(entry.bytes, true);
     this.#entries.add(entry);
     this.#usedBytes += entry.bytes;
+    this.#count(entry, 1);
+  }
+
+  /** Bytes that `reader` may have on their way: a quarter of the limit is for what is kept, the rest for those who read on, in equal parts. */
+  shareOf(reader: object): number {
+    const others = this.#readers.size - Number(this.#readers.has(reader));
+    return (this.limitBytes * 3) / 4 / (others + 1);
   }
 
   /** Is there room for so much read-ahead, without giving up other read-ahead? */
@@ -45,7 +56,16 @@ export class MemoryBudget {
   }
 
   release(entry: Evictable): void {
-    if (this.#entries.delete(entry)) this.#usedBytes -= entry.bytes;
+    if (!this.#entries.delete(entry)) return;
+    this.#usedBytes -= entry.bytes;
+    this.#count(entry, -1);
+  }
+
+  #count({ reader }: Evictable, change: number): void {
+    if (!reader) return;
+    const count = (this.#readers.get(reader) ?? 0) + change;
+    if (count > 0) this.#readers.set(reader, count);
+    else this.#readers.delete(reader);
   }
 
   #makeRoom(bytes: number, urgent: boolean): boolean {

@@ -1,4 +1,5 @@
 /** Which bytes to ask for when a program wants some: the policy of a reader, without a byte in it. */
+import { BLOCK_BYTES, RunTracker } from './runs.js';
 
 /** Bytes [start, end). */
 export interface Range {
@@ -6,15 +7,25 @@ export interface Range {
   readonly end: number;
 }
 
+/** What is in memory, or on its way. */
+export interface Presence {
+  /** The present bytes around `offset`, or undefined. */
+  presentAt(offset: number): Range | undefined;
+  /** The absent bytes around `offset`. REQUIRES: it is absent. */
+  gapAround(offset: number): Range;
+}
+
 export interface ReadPlan {
   /** A program reads there now. */
   observe(offset: number, length: number): void;
   /** What to fetch so that `gap`, a part of the last observed read, is there. Covers `gap`. */
   widen(gap: Range): Range;
-  /** What should be on its way besides, in requests of at most `window`; undefined: nothing. */
-  ahead(): { readonly range: Range; readonly window: number } | undefined;
-  /** A request of the size that `ahead` told was made. */
+  /** The next request for what will be read soon, in a share of `memoryBytes`; undefined: nothing is missing. */
+  ahead(presence: Presence, memoryBytes: number): Range | undefined;
+  /** The request that `ahead` told was made. */
   grow(): void;
+  /** Requests ahead that may be on their way at a time. */
+  readonly depth: number;
   /** Segments stay until the room is wanted: they will be read again. */
   readonly lasting: boolean;
 }
@@ -23,6 +34,7 @@ export interface ReadPlan {
 export class WholePlan implements ReadPlan {
   readonly #size: number;
   readonly lasting = true;
+  readonly depth = 0;
 
   constructor(size: number) {
     this.#size = size;
@@ -42,86 +54,103 @@ export class WholePlan implements ReadPlan {
   }
 }
 
-const BLOCK_BYTES = 64 * 1024;
-const MIN_WINDOW_BYTES = 256 * 1024;
 const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 /** Windows on their way beyond where the program reads. */
 const DEPTH = 4;
-/** Parallel sequential readers of one file that are told apart. */
-const MAX_RUNS = 8;
-/** A read followed by one no further than this behind its end may be sequential. */
-const JOIN_BYTES = 32 * 1024;
-/** The kernel's read-ahead of a proven run comes in several requests at once, in any order. */
-const REORDER_BYTES = 1024 * 1024;
+/** Blocks on their way where a program leaps on: each weighs little. */
+const LEAPS = 8;
 
-/** A program that reads on and on. */
-interface Run {
-  position: number;
-  window: number;
-  hits: number;
-}
-
-/** Big files where a range costs what it weighs: growing windows ahead of sequential readers, blocks for random ones. */
+/** Big files where a range costs what it weighs: growing windows ahead of who reads on or back, blocks for leaps and random reads. */
 export class WindowPlan implements ReadPlan {
   readonly #size: number;
-  readonly #maxAheadBytes: number;
+  readonly #runs = new RunTracker();
   readonly lasting = false;
-  /** Most recently used last. */
-  #runs: Run[] = [];
-  #current: Run | undefined;
 
-  constructor(size: number, maxAheadBytes: number) {
+  constructor(size: number) {
     this.#size = size;
-    this.#maxAheadBytes = maxAheadBytes;
+  }
+
+  get depth(): number {
+    return this.#runs.leaping ? LEAPS : DEPTH * this.#runs.active;
   }
 
   observe(offset: number, length: number): void {
-    const index = this.#runs.findIndex((run) => belongs(run, offset));
-    const run =
-      index >= 0
-        ? this.#runs.splice(index, 1)[0]!
-        : { position: offset, window: MIN_WINDOW_BYTES, hits: 0 };
-    run.position = Math.max(run.position, offset + length);
-    run.hits += 1;
-    this.#runs.push(run);
-    if (this.#runs.length > MAX_RUNS) this.#runs.shift();
-    this.#current = run;
+    this.#runs.observe(offset, length);
   }
 
   widen(gap: Range): Range {
-    const run = this.#current;
-    if (run && run.hits > 1) {
-      return {
-        start: gap.start,
-        end: Math.min(this.#size, Math.max(gap.end, gap.start + run.window)),
-      };
+    const run = this.#runs.current;
+    switch (run?.pattern) {
+      case 'forward':
+        return { start: gap.start, end: this.#clip(Math.max(gap.end, gap.start + run.window)) };
+      case 'backward':
+        return { start: Math.max(0, Math.min(gap.start, gap.end - run.window)), end: gap.end };
+      default:
+        return this.#blocksOf(gap);
     }
-    return {
-      start: gap.start - (gap.start % BLOCK_BYTES),
-      end: Math.min(this.#size, Math.ceil(gap.end / BLOCK_BYTES) * BLOCK_BYTES),
-    };
   }
 
-  ahead(): { range: Range; window: number } | undefined {
-    const run = this.#current;
-    if (!run || run.hits < 2) return undefined;
-    const window = Math.min(
-      run.window,
-      Math.max(BLOCK_BYTES, Math.floor(this.#maxAheadBytes / DEPTH)),
-    );
+  ahead(presence: Presence, memoryBytes: number): Range | undefined {
+    const run = this.#runs.current;
+    if (!run) return undefined;
+    if (run.pattern === 'random') return this.#leap(run, presence);
+    const most = Math.floor(memoryBytes / this.#runs.active / DEPTH);
+    const window = Math.min(run.window, Math.max(BLOCK_BYTES, most));
     // Two reads in a row may be chance: one window then, more with every further one.
-    const depth = Math.min(DEPTH, run.hits - 1);
-    const end = Math.min(this.#size, run.position + window * depth);
-    return run.position < end ? { range: { start: run.position, end }, window } : undefined;
+    const reach = window * Math.min(DEPTH, run.hits - 1);
+    return run.pattern === 'forward'
+      ? this.#onward(run.end, reach, window, presence)
+      : this.#backward(run.start, reach, window, presence);
   }
 
   grow(): void {
-    const run = this.#current;
+    const run = this.#runs.current;
     if (run) run.window = Math.min(run.window * 2, MAX_WINDOW_BYTES);
   }
-}
 
-function belongs(run: Run, offset: number): boolean {
-  if (run.hits > 1) return Math.abs(offset - run.position) <= REORDER_BYTES;
-  return offset >= run.position && offset <= run.position + JOIN_BYTES;
+  #onward(from: number, reach: number, window: number, presence: Presence): Range | undefined {
+    const limit = this.#clip(from + reach);
+    for (let at = from; at < limit;) {
+      const present = presence.presentAt(at);
+      if (!present) return { start: at, end: Math.min(at + window, presence.gapAround(at).end) };
+      at = present.end;
+    }
+    return undefined;
+  }
+
+  #backward(from: number, reach: number, window: number, presence: Presence): Range | undefined {
+    const limit = Math.max(0, from - reach);
+    for (let at = from; at > limit;) {
+      const present = presence.presentAt(at - 1);
+      if (!present) {
+        return { start: Math.max(at - window, presence.gapAround(at - 1).start), end: at };
+      }
+      at = present.start;
+    }
+    return undefined;
+  }
+
+  #leap({ start, end }: Range, presence: Presence): Range | undefined {
+    const { stride, leaps } = this.#runs.leaping ?? { stride: 0, leaps: 0 };
+    for (let leap = 1; leap <= Math.min(LEAPS, leaps); leap += 1) {
+      const target = { start: start + stride * leap, end: end + stride * leap };
+      if (target.start < 0 || target.end > this.#size) return undefined;
+      const blocks = this.#blocksOf(target);
+      if (presence.presentAt(target.start)) continue;
+      const gap = presence.gapAround(target.start);
+      return { start: Math.max(blocks.start, gap.start), end: Math.min(blocks.end, gap.end) };
+    }
+    return undefined;
+  }
+
+  #blocksOf({ start, end }: Range): Range {
+    return {
+      start: start - (start % BLOCK_BYTES),
+      end: this.#clip(Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES),
+    };
+  }
+
+  #clip(end: number): number {
+    return Math.min(this.#size, end);
+  }
 }

@@ -24,5 +24,5 @@ export function readerFor(
   const budget = budgetOf(options.client, options.readAheadBytes);
   if (isSmall(size, profile)) return new SegmentReader(source, budget, new WholePlan(size));
   if (!profile.cheapRanges) return new SpoolReader(source, options.cacheDir);
-  return new SegmentReader(source, budget, new WindowPlan(size, options.readAheadBytes / 2));
+  return new SegmentReader(source, budget, new WindowPlan(size));
 }

@@ -4,17 +4,14 @@ import type { ContentSource } from './content-source.js';
 import { copyContent } from './copy-content.js';
 import { lend } from './lent.js';
 import type { MemoryBudget } from './memory-budget.js';
-import type { Range, ReadPlan } from './read-plan.js';
+import type { Presence, Range, ReadPlan } from './read-plan.js';
 import { Segment } from './segment.js';
-
-/** Read-ahead requests of one reader at a time. */
-const MAX_ARRIVING = 4;
 
 /**
  * A reader whose bytes are in memory, as segments that are fetched when they are wanted and may go at any time.
  * INVARIANT: #segments is sorted by start and no two overlap.
  */
-export class SegmentReader implements ContentReader {
+export class SegmentReader implements ContentReader, Presence {
   readonly #source: ContentSource;
   readonly #budget: MemoryBudget;
   readonly #plan: ReadPlan;
@@ -99,7 +96,7 @@ export class SegmentReader implements ContentReader {
   }
 
   #fetch(want: Range): Segment {
-    const gap = this.#gapAround(want.start);
+    const gap = this.gapAround(want.start);
     const range = this.#plan.widen({ start: want.start, end: Math.min(want.end, gap.end) });
     const segment = this.#insert(
       { start: Math.max(range.start, gap.start), end: Math.min(range.end, gap.end) },
@@ -110,21 +107,14 @@ export class SegmentReader implements ContentReader {
   }
 
   #fetchAhead(): void {
-    const plan = this.#plan.ahead();
-    if (!plan) return;
+    const { depth } = this.#plan;
     let arriving = this.#segments.reduce((sum, segment) => sum + Number(segment.arriving), 0);
-    for (let at = plan.range.start; at < plan.range.end && arriving < MAX_ARRIVING;) {
-      const present = this.#segmentAt(at);
-      if (present) {
-        at = present.end;
-        continue;
-      }
-      const end = Math.min(at + plan.window, this.#gapAround(at).end);
-      if (!this.#budget.roomFor(end - at)) return;
-      this.#insert({ start: at, end }, true).begin();
+    while (arriving < depth) {
+      const range = this.#plan.ahead(this, this.#budget.shareOf(this));
+      if (!range || !this.#budget.roomFor(range.end - range.start)) return;
+      this.#insert(range, true).begin();
       this.#plan.grow();
       arriving += 1;
-      at = end;
     }
   }
 
@@ -132,6 +122,7 @@ export class SegmentReader implements ContentReader {
     const options = {
       lasting: this.#plan.lasting || range.end - range.start <= LASTING_BYTES,
       ahead,
+      reader: this,
       onGone: (gone: Segment) => this.#segments.splice(this.#segments.indexOf(gone), 1),
     };
     const segment = new Segment(this.#source, this.#budget, range, options);
@@ -144,8 +135,11 @@ export class SegmentReader implements ContentReader {
     return segment !== undefined && offset < segment.end ? segment : undefined;
   }
 
-  /** The bytes around `offset` that no segment has. REQUIRES: no segment has `offset`. */
-  #gapAround(offset: number): Range {
+  presentAt(offset: number): Range | undefined {
+    return this.#segmentAt(offset);
+  }
+
+  gapAround(offset: number): Range {
     const index = this.#indexAfter(offset);
     return {
       start: this.#segments[index - 1]?.end ?? 0,

@@ -17,6 +17,7 @@ export interface SegmentOptions {
   readonly lasting: boolean;
   /** Fetched for nobody yet. */
   readonly ahead: boolean;
+  readonly reader: object;
   readonly onGone: (segment: Segment) => void;
 }
 
@@ -54,6 +55,10 @@ export class Segment implements Evictable {
 
   get busy(): boolean {
     return this.#waiters.size > 0;
+  }
+
+  get reader(): object | undefined {
+    return this.#options.lasting ? undefined : this.#options.reader;
   }
 
   get unread(): boolean {
@@ -116,7 +121,8 @@ export class Segment implements Evictable {
   #hand(offset: number, length: number): Buffer[] {
     const pieces = this.#chunks.slice(offset, offset + length);
     this.#readBytes += length;
-    const done = offset + length === this.end && this.#readBytes >= this.bytes;
+    const atEdge = offset + length === this.end || offset === this.start;
+    const done = atEdge && this.#readBytes >= this.bytes;
     if (done && !this.#options.lasting && !this.busy) this.#leave();
     else this.#budget.touch(this);
     return pieces;
