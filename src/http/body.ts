@@ -3,7 +3,7 @@ import type { HttpBody, HttpBodySource } from './types.js';
 /** Pieces in which a large body at hand is sent, so that its progress can be seen. */
 const PIECE_BYTES = 256 * 1024;
 
-export function bodySize(body: HttpBody): number {
+export function bodySize(body: HttpBody): number | undefined {
   return body instanceof Uint8Array ? body.byteLength : body.size;
 }
 
@@ -37,7 +37,7 @@ export function toSendable(body: HttpBody | undefined): Buffer | BodyFeed | unde
  * for the source: a slow source is not the peer's silence.
  */
 export class BodyFeed implements AsyncIterable<Uint8Array> {
-  readonly size: number;
+  readonly size: number | undefined;
   /** Pieces taken so far: each one taken says that the former ones went out. */
   taken = 0;
   waitingForSource = false;

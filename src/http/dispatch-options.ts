@@ -10,7 +10,8 @@ export function toDispatchOptions(
   options: { readonly reset: boolean },
 ): Dispatcher.DispatchOptions {
   const body = exchange.body;
-  const length = body instanceof BodyFeed ? { 'content-length': String(body.size) } : undefined;
+  const size = body instanceof BodyFeed ? body.size : undefined;
+  const length = size === undefined ? undefined : { 'content-length': String(size) };
   return {
     path: request.target,
     method: request.method,

@@ -197,7 +197,8 @@ export class RunningRequest {
   #phase(): 'queued' | 'waiting' | 'sent' | 'source' {
     if (this.#queued) return 'queued';
     if (this.#wait.on || this.#exchange === undefined) return 'waiting';
-    return this.#exchange.waitingForSource ? 'source' : 'sent';
+    // A standing request has something to say now and then: the peer is to give signs of life all the same.
+    return this.#exchange.waitingForSource && !this.isStanding ? 'source' : 'sent';
   }
 
   #onHalfTime(): void {

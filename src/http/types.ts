@@ -1,9 +1,10 @@
 import { DavportError } from '../errors.js';
 
-/** A body to send: bytes at hand, or a source of known size that can be opened again for a retry. */
+/** A body to send: bytes at hand, or a source that can be opened again for a retry. */
 export type HttpBody = Uint8Array | HttpBodySource;
 export interface HttpBodySource {
-  readonly size: number;
+  /** Undefined: it goes on as long as the request does. */
+  readonly size: number | undefined;
   open(): AsyncIterable<Uint8Array>;
 }
 

@@ -1,5 +1,5 @@
 /** Our own share's feed of changes, one at a time: taken up when first wanted, and again after a loss when wanted then. */
-import type { Change } from '../webdav/change.js';
+import type { Change, FeedQuestions } from '../webdav/change.js';
 import { hasChangeFeed } from '../webdav/server-profile.js';
 import type { Core } from './core.js';
 
@@ -21,6 +21,10 @@ export class ChangeFeed {
   #id: string | undefined;
   #signAt = -Infinity;
   #retryAt = -Infinity;
+  #questions: FeedQuestions | undefined;
+  #lastQuestion = 0;
+  /** By question, in their order. */
+  readonly #asking = new Map<number, (told: boolean) => void>();
   #backOffMs = FIRST_BACK_OFF_MS;
 
   constructor(core: Core, listener: ChangeFeedListener) {
@@ -40,6 +44,30 @@ export class ChangeFeed {
   get id(): string | undefined {
     if (!this.#running) this.#start();
     return this.#id;
+  }
+
+  /**
+   * Resolves when everything has been told that had changed at the call. False: the feed can't say so, now or at all. Shorter than a
+   * silent peer is waited for, as the request that is made in its place waits as well.
+   */
+  caughtUp(): Promise<boolean> {
+    const questions = this.#questions;
+    if (questions === undefined || !this.isLive) return Promise.resolve(false);
+    const question = ++this.#lastQuestion;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => answer(false), this.#core.options.heartbeatMs / 2);
+      const answer = (told: boolean): void => {
+        clearTimeout(timer);
+        this.#asking.delete(question);
+        resolve(told);
+      };
+      this.#asking.set(question, answer);
+      questions.ask(question);
+    });
+  }
+
+  #onTold(last: number): void {
+    for (const [question, answer] of this.#asking) if (question <= last) answer(true);
   }
 
   close(): void {
@@ -62,13 +90,15 @@ export class ChangeFeed {
     try {
       await client.changes(
         {
-          onOpen: (feed) => {
+          onOpen: (feed, questions) => {
             this.#id = feed;
+            this.#questions = questions;
             this.#signAt = this.#core.now();
             this.#backOffMs = FIRST_BACK_OFF_MS;
             log.debug('the feed of changes is open', { feed });
           },
           onSign: () => (this.#signAt = this.#core.now()),
+          onTold: (question) => this.#onTold(question),
           onChange: (change) => this.#listener.onChange(change),
         },
         { signal: this.#closing.signal, heartbeatMs: options.heartbeatMs },
@@ -77,6 +107,8 @@ export class ChangeFeed {
       reason = String(error);
     }
     this.#id = undefined;
+    this.#questions = undefined;
+    for (const answer of this.#asking.values()) answer(false);
     this.#running = false;
     this.#retryAt = this.#core.now() + this.#backOffMs;
     this.#backOffMs = Math.min(MAX_BACK_OFF_MS, this.#backOffMs * 2);

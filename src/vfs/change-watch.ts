@@ -49,6 +49,11 @@ export class ChangeWatch {
     this.#feed.close();
   }
 
+  /** There is a feed that tells of changes. */
+  get tells(): boolean {
+    return this.#feed.isLive;
+  }
+
   // ---- Questions and answers
 
   /** Before the peer is asked about these directories, or names in them. Undefined: there is no feed. To be ended by `end`. */
@@ -72,19 +77,19 @@ export class ChangeWatch {
   /** What the peer told of a name in `parent` at that time is used from now on. */
   noteAnswer(inquiry: Inquiry | undefined, parent: Node, name: string, at: number): void {
     const child = parent.children.get(name);
-    // The share watches a folder that is asked about itself, and for everything else the folder it is in.
-    if (child?.isDirectory === true) {
-      this.#settle(inquiry, child, SELF, at);
-      const asked = this.#askedOf(inquiry, parent);
-      if (asked !== undefined) asked.coverage.settle(name, asked.count);
-    } else {
-      this.#settle(inquiry, parent, name, at);
-    }
+    if (child?.isDirectory === true) this.noteDirectory(inquiry, child, at);
+    else this.#settle(inquiry, parent, name, at);
   }
 
   /** What the peer told of the directory itself is used from now on. */
   noteDirectory(inquiry: Inquiry | undefined, directory: Node, at: number): void {
     this.#settle(inquiry, directory, SELF, at);
+    // The share watches the folder that it is in as well: the name leads here until told otherwise.
+    const { parent, name } = directory;
+    const asked = parent && this.#askedOf(inquiry, parent);
+    if (parent === undefined || asked === undefined) return;
+    asked.coverage.establish(parent, at);
+    asked.coverage.settle(name, asked.count);
   }
 
   /** A listing of the directory is used from now on. */
@@ -174,6 +179,25 @@ export class ChangeWatch {
     const verdict = this.#coverages.get(parent.id)?.verdict(name, resource);
     const sure = verdict === 'nothing said' || verdict === 'confirmed';
     return sure && this.#isCovered(parent, at);
+  }
+
+  /**
+   * Is what is known of the file what the peer has at the call, under the name that leads to it? Costs no request, but an answer of the
+   * feed. False: not known.
+   */
+  async isCurrent(node: Node): Promise<boolean> {
+    if (!this.#isPathCovered(node)) return false;
+    return (await this.#feed.caughtUp()) && this.coversNode(node) && this.#isPathCovered(node);
+  }
+
+  /** All that changes of the names on the way to the file is told. */
+  #isPathCovered(node: Node): boolean {
+    for (let at = node; at.parent !== undefined; at = at.parent) {
+      const { parent, name, resource, resourceAt } = at;
+      if (!this.#isCovered(parent, resourceAt)) return false;
+      if (this.#coverages.get(parent.id)?.verdict(name, resource) === 'contradicted') return false;
+    }
+    return true;
   }
 
   #isCovered(directory: Node, at: number): boolean {

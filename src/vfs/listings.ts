@@ -31,7 +31,7 @@ export class Listings {
     await this.#core.profile(signal);
     const before = this.#core.sequence;
     const selfBefore = directory.parent?.changes.last(directory.name);
-    const inquiry = this.#core.watch.ask(directory);
+    const inquiry = this.#core.watch.ask(directory, directory.parent);
     const answer = await this.#core.client
       .list(directory.path, { signal, question: inquiry?.question })
       .finally(() => this.#core.watch.end(inquiry));

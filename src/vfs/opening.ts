@@ -5,6 +5,7 @@ import type { Resource } from '../webdav/types.js';
 import { nowTimespec, S_IFLNK, S_IFREG, typeOf } from './attributes.js';
 import type { FileVersion } from './content.js';
 import { shareReader, type Contents } from './contents.js';
+import { ContentsAhead } from './contents-ahead.js';
 import { chain } from './awaitable.js';
 import type { Core } from './core.js';
 import { FileData } from './file-data.js';
@@ -13,7 +14,10 @@ import { FsError } from './filesystem.js';
 import { changedSinceOpen, type Handles } from './handles.js';
 import type { Node } from './node.js';
 import { changes, O_EXCL, O_TRUNC, O_WRONLY } from './open-flags.js';
+import { ContentSource } from './reader/content-source.js';
+import { FetchedContent } from './reader/fetched-content.js';
 import { sameVersion, versionOf } from './reader/versions.js';
+import { withSignal } from './shared-call.js';
 import { createStaging } from './staging.js';
 import type { Uploads } from './uploads.js';
 
@@ -30,12 +34,14 @@ export class Opening {
   readonly #uploads: Uploads;
   readonly #handles: Handles;
   readonly #contents: Contents;
+  readonly #ahead: ContentsAhead;
 
   constructor(core: Core, uploads: Uploads, handles: Handles, contents: Contents) {
     this.#core = core;
     this.#uploads = uploads;
     this.#handles = handles;
     this.#contents = contents;
+    this.#ahead = new ContentsAhead(core);
   }
 
   open(node: Node, flags: number, ctx: RequestContext): Awaitable<OpenAnswer> {
@@ -65,9 +71,14 @@ export class Opening {
     const truncate = (flags & O_TRUNC) !== 0;
     const inUse = node.data?.staging !== undefined || node.data?.reader !== undefined;
     if (!changes(flags) && !inUse && node.pagesEtag === undefined && node.resource.size > 0) {
-      return this.#openAndFetch(node, flags, signal);
+      const bytes = await withSignal(this.#ahead.take(node), signal);
+      return (
+        (bytes && (await this.#openFetched(node, flags, bytes, signal))) ??
+        this.#openAndFetch(node, flags, signal)
+      );
     }
-    if (!this.#isKnown(node)) await this.#core.lookups.revalidate(node, signal, true);
+    if (!(await this.#isKnown(node, signal)))
+      await this.#core.lookups.revalidate(node, signal, true);
     if (node.isLocal) return this.#openLocal(node, flags);
     await this.#core.answers.tellKernel(node);
     const data = this.#handles.dataOf(node, versionOf(node.resource));
@@ -82,9 +93,30 @@ export class Opening {
     return answer;
   }
 
-  #isKnown(node: Node): boolean {
+  #isKnown(node: Node, signal: AbortSignal): Awaitable<boolean> {
     if (node.resourceAt >= this.#core.now() - SAME_CALL_MS) return true;
-    return !this.#core.options.closeToOpen && this.#core.isFresh(node);
+    if (!this.#core.options.closeToOpen) return this.#core.isFresh(node);
+    return withSignal(this.#core.watch.isCurrent(node), signal);
+  }
+
+  /** Of what was fetched ahead. Undefined: it is not, or not for sure, what the peer has now. */
+  async #openFetched(
+    node: Node,
+    flags: number,
+    bytes: Buffer,
+    signal: AbortSignal,
+  ): Promise<OpenAnswer | undefined> {
+    const version = versionOf(node.resource);
+    if (!(await this.#isKnown(node, signal)) || node.isLocal || node.unlinked) return undefined;
+    if (!sameVersion(version, versionOf(node.resource)) || node.gate !== undefined)
+      return undefined;
+    await this.#core.answers.tellKernel(node);
+    const data = this.#handles.dataOf(node, version);
+    const { client, log, options } = this.#core;
+    const path = (): string => node.path;
+    const source = new ContentSource(client, log, path, version, () => node.gate);
+    shareReader(data, new FetchedContent(source, bytes, options));
+    return this.#handles.add(node, data, flags, data.reader);
   }
 
   /** The GET that brings the first bytes also tells the version: opening and reading a small file is one request. */

@@ -13,6 +13,12 @@ export interface AskOptions extends CallOptions {
   readonly question?: CoveredQuestion | undefined;
 }
 
+/** What is asked of a feed while it lasts. */
+export interface FeedQuestions {
+  /** "Has everything been told?" Numbers ascend. */
+  ask(question: number): void;
+}
+
 /** What a feed tells. Paths as everywhere here. */
 export type Change =
   /** Something is there that is, or was when this was told, of that version. */
@@ -29,7 +35,10 @@ export type Change =
   | { readonly kind: 'reset' };
 
 export interface ChangesListener {
-  onOpen(feed: string): void;
+  /** `questions`: where the peer takes them. */
+  onOpen(feed: string, questions: FeedQuestions | undefined): void;
+  /** Everything that had changed when this question, or one before it, was asked (`FeedQuestions`) has been told by now. */
+  onTold(question: number): void;
   /** The feed is alive. */
   onSign(): void;
   onChange(change: Change): void;

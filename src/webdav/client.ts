@@ -3,6 +3,7 @@ import type { Logger } from '../log.js';
 import type { DavContext } from './context.js';
 import { bind } from './methods/bind.js';
 import { changes } from './methods/changes.js';
+import { contents } from './methods/contents.js';
 import { copy, move } from './methods/copy-move.js';
 import { remove } from './methods/delete.js';
 import { get } from './methods/get.js';
@@ -32,6 +33,8 @@ export function createWebDavClient(http: HttpClient, { log }: WebDavOptions): We
     },
     stat: (path, options) => stat(context, path, options),
     list: (path, options) => list(context, path, options),
+    contents: (path, names, onContent, options) =>
+      contents(context, path, names, onContent, options),
     changes: (listener, options) => changes(context, listener, options),
     quota: (path, options) => quota(context, path, options),
     get: (path, sink, options) => get(context, path, sink, options),

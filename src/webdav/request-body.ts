@@ -62,6 +62,12 @@ export function changesBody(heartbeatSec: number): Buffer {
   return toBytes(`<P:changes xmlns:P="${DAVPORT_NS}">${heartbeat}</P:changes>`);
 }
 
+/** `segments`: names, encoded. */
+export function contentsBody(segments: readonly string[]): Buffer {
+  const names = segments.map((segment) => `<P:name>${segment}</P:name>`).join('');
+  return toBytes(`<P:contents xmlns:P="${DAVPORT_NS}">${names}</P:contents>`);
+}
+
 export function lockBody(): Buffer {
   return toBytes(
     '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope>' +

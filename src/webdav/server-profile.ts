@@ -18,6 +18,20 @@ export function hasChangeFeed({ davClasses }: ServerProfile): boolean {
   return davClasses.has(CHANGES_TOKEN);
 }
 
+/** Token by which it says that it can be asked whether it has told everything. */
+const TOLD_TOKEN = '<urn:davport:told>';
+
+export function hasToldQuestions({ davClasses }: ServerProfile): boolean {
+  return davClasses.has(TOLD_TOKEN);
+}
+
+/** Token by which it says that it has small files by the dozen. */
+const CONTENTS_TOKEN = '<urn:davport:contents>';
+
+export function hasContents({ davClasses }: ServerProfile): boolean {
+  return davClasses.has(CONTENTS_TOKEN);
+}
+
 type ServerName = ServerProfile['name'];
 export type Promises = Omit<ServerProfile, 'name' | 'server' | 'davClasses'>;
 

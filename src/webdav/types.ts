@@ -134,6 +134,13 @@ export interface ServerProfile {
   readonly moveClobbersCollections: boolean;
 }
 
+/** A whole file, of one version. */
+export interface SmallContent {
+  readonly name: string;
+  readonly etag: string;
+  readonly bytes: Buffer;
+}
+
 /**
  * RFC 4918 client. Paths are decoded, absolute, '/'-separated, without trailing slash; the root is ''.  Every method rejects with
  * DavError (a status that says no), XmlError (an answer that can't be trusted), HttpError (no answer) or signal.reason.
@@ -152,6 +159,16 @@ export interface WebDavClient {
    * all others. `heartbeatMs`: time between signs of life.
    */
   changes(listener: ChangesListener, options: CallOptions & { heartbeatMs: number }): Promise<void>;
+  /**
+   * Whole small files of a collection of our own share (see `hasContents`), in any order; those that it can't tell like this are left
+   * out.
+   */
+  contents(
+    path: string,
+    names: readonly string[],
+    onContent: (content: SmallContent) => void,
+    options?: CallOptions,
+  ): Promise<void>;
   /** RFC 4331 at `path`. */
   quota(path: string, options?: CallOptions): Promise<Quota>;
   /**

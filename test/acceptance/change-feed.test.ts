@@ -221,6 +221,61 @@ scenario(
   },
 );
 
+/**
+ * Each change is closed before the open: a reader that trusted what it was told until then would have the former content. What this
+ * mount itself did a few milliseconds ago serves an open as well.
+ */
+const OPEN_AT_ONCE = `
+import os, sys, time
+seen, made = sys.argv[1], sys.argv[2]
+def read(path):
+    with open(seen + path) as file: return file.read()
+def put(path, text):
+    with open(made + '/.tmp', 'w') as file: file.write(text)
+    os.rename(made + '/.tmp', made + path)
+for round in range(150):
+    text = f'{round:04}'
+    with open(made + '/file-1', 'w') as file: file.write(text)
+    assert read('/file-1') == text, (round, 'written')
+    put('/file-2', text)
+    assert read('/file-2') == text, (round, 'replaced')
+    os.unlink(made + '/file-3')
+    try: sys.exit(f'{round}: {read("/file-3")!r} of what was removed')
+    except FileNotFoundError: pass
+    put('/file-3', text)
+    put('/file-4', text)
+    time.sleep(0.01)
+    with open(seen + '/file-4', 'w') as file: file.write('own')
+    with open(made + '/file-4') as file: assert file.read() == 'own', (round, 'own')
+    os.rename(made + '/deep', made + '/away')
+    put('/in-new', text)
+    os.mkdir(made + '/deep')
+    os.rename(made + '/in-new', made + '/deep/file')
+    assert read('/deep/file') == text, (round, 'another folder')
+    os.unlink(made + '/away/file')
+    os.rmdir(made + '/away')`;
+
+scenario(
+  'with the feed, too, an open sees what the last close at the peer made, at once',
+  options(),
+  async (scene) => {
+    await feedIsOpen(scene);
+    await bash('ls -l "$1/sub" && cat "$1"/sub/file-[123]', [scene.dir]);
+    writeFileSync(`${scene.peer.dir}/sub/deep/file`, '');
+    await python(OPEN_AT_ONCE, [`${scene.dir}/sub`, `${scene.peer.dir}/sub`]);
+  },
+);
+
+scenario('an open of what is unchanged costs no request', options(), async (scene) => {
+  await feedIsOpen(scene);
+  const read = 'ls -l "$1/sub" && cat "$1"/sub/file-*';
+  for (let round = 0; round < 2; round++) {
+    await bash(read, [scene.dir]);
+    await idle(1500);
+  }
+  assert.deepEqual(await requestsOf(scene, read), []);
+});
+
 scenario('with -o strict there is no feed', options('strict'), async ({ dir, mount }) => {
   await bash('ls -l "$1" "$1/sub"', [dir]);
   assert.ok(!mount.log().includes(OPEN));

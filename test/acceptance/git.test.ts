@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { bash } from '../support/run.js';
 import { scenario } from '../support/scenario.js';
+import { waitUntil } from '../support/wait-until.js';
 import { makeTempDir } from '../support/temp-dir.js';
 
 const env = {
@@ -56,5 +57,43 @@ scenario(
       { env },
     );
     assert.equal(stdout.replace(/\s+/g, ' ').trim(), '4 1091');
+  },
+);
+
+scenario(
+  'a warm git status makes no request but for what git writes',
+  {
+    timeoutMs: 120_000,
+    peers: ['share'],
+    prepare: async (served) => {
+      await bash(MAKE_SOURCE, [`${served}/repo`], { env });
+    },
+  },
+  async ({ peer, dir }) => {
+    await bash('ls "$1" && git -C "$1/repo" status', [dir], { env });
+    const status = async (locks: string): Promise<readonly string[]> => {
+      const before = (await peer.requests())!.length;
+      assert.ok(before > 0);
+      const { stdout } = await bash('git -C "$1/repo" status --porcelain', [dir], {
+        env: { ...env, GIT_OPTIONAL_LOCKS: locks },
+      });
+      assert.equal(stdout, '');
+      return (await peer.requests())!.slice(before);
+    };
+    // Until what was told before the feed was open has been asked once more.
+    await waitUntil(
+      'a status without requests',
+      async () => (await status('0')).length === 0,
+      20_000,
+      1500,
+    );
+    assert.deepEqual(await status('0'), []);
+    // The lock file, and the times of the folder that it is in.
+    for (const request of await status('1')) {
+      assert.match(
+        request,
+        /^((PUT|DELETE|PROPFIND) \/repo\/\.git\/index\.lock|PROPFIND \/repo\/\.git)$/,
+      );
+    }
   },
 );

@@ -45,6 +45,11 @@ export class ChangeFeeds implements InotifyListener {
     return feed;
   }
 
+  /** Whatever has happened before the call is noted by the feeds after it. */
+  catchUp(): void {
+    this.#inotify?.catchUp();
+  }
+
   end(feed: Feed): void {
     if (!this.#feeds.delete(feed.id)) return;
     feed.end();
@@ -55,8 +60,8 @@ export class ChangeFeeds implements InotifyListener {
   }
 
   /**
-   * Before the resource is told to the client of the feed: a collection is watched itself, for anything else (also nothing) the
-   * folder it is in. Refreshes `place` after that, so that no change falls in between. `followed`: the last name may have been a link.
+   * Before the resource is told to the client of the feed: the folder it is in is watched (also where nothing is), a collection
+   * itself as well. Refreshes `place` after that, so that no change falls in between. `followed`: the last name may have been a link.
    */
   cover(
     feedId: string | undefined,
@@ -80,14 +85,20 @@ export class ChangeFeeds implements InotifyListener {
     const before = place.stat;
     if (before?.isDirectory()) {
       if (!this.#watch(feed, segments.join('/'), before, place.path)) return false;
+      if (!followed && !this.#watchParent(feed, place, segments)) return false;
       const after = place.refresh();
       return after?.ino === before.ino && after.dev === before.dev;
     }
     // The folder of a link's target isn't the one that the path names.
-    if (followed || segments.length === 0) return false;
-    const parent = segments.slice(0, -1).join('/');
-    if (!this.#watch(feed, parent, place.parentIdentity(), place.sibling(''))) return false;
+    if (followed || !this.#watchParent(feed, place, segments)) return false;
     return !place.refresh()?.isDirectory();
+  }
+
+  /** The folder that the name is in; the root has none. */
+  #watchParent(feed: Feed, place: Place, segments: readonly string[]): boolean {
+    if (segments.length === 0) return place.stat?.isDirectory() === true;
+    const parent = segments.slice(0, -1).join('/');
+    return this.#watch(feed, parent, place.parentIdentity(), place.sibling(''));
   }
 
   #watch(feed: Feed, path: string, { dev, ino }: Identity, folder: FsPath): boolean {

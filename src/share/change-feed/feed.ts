@@ -36,6 +36,8 @@ export class Feed {
   readonly folders = new Map<string, WatchedFolder>();
   readonly #changed = new Set<string>();
   readonly #forgotten = new Set<string>();
+  /** The last question whether everything has been told. */
+  #asked: string | undefined;
   #reset = false;
   #ended = false;
   #dueAt = Infinity;
@@ -78,7 +80,21 @@ export class Feed {
     this.#wake?.();
   }
 
-  /** Resolves when there is something to tell, at `until` (performance.now()), or when the feed has ended. */
+  /** To be answered when everything has been told that has happened until now; so are all before it. */
+  ask(question: string): void {
+    this.#asked = question;
+    this.#wake?.();
+  }
+
+  takeAsked(): string | undefined {
+    const asked = this.#asked;
+    this.#asked = undefined;
+    return asked;
+  }
+
+  /**
+   * Resolves when there is something to tell, or to answer, at `until` (performance.now()), or when the feed has ended.
+   */
   wait(until: number): Promise<void> {
     return new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined;
@@ -92,15 +108,15 @@ export class Feed {
         const delay = Math.max(0, Math.min(until, this.#dueAt) - performance.now());
         timer = setTimeout(() => this.#wake?.(), delay);
       };
-      if (this.#ended) this.#wake();
+      if (this.#ended || this.#asked !== undefined) this.#wake();
       else this.#rearm();
     });
   }
 
-  /** Undefined: nothing is due. */
-  take(): News | undefined {
+  /** Undefined: nothing is due, or, `atOnce`, nothing is there. */
+  take(atOnce: boolean): News | undefined {
     const now = performance.now();
-    if (now < this.#dueAt) return undefined;
+    if (this.#dueAt === Infinity || (now < this.#dueAt && !atOnce)) return undefined;
     const news = {
       reset: this.#reset,
       forgotten: [...this.#forgotten],

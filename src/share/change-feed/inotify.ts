@@ -44,6 +44,8 @@ const MASK = CONTENT | NAMES | SELF | IN_ONLYDIR | IN_DONT_FOLLOW;
 /** struct inotify_event { int wd; uint32_t mask, cookie, len; char name[]; }, in the byte order of the machine. */
 const HEADER_BYTES = 16;
 const BUFFER_BYTES = 64 * 1024;
+/** The kernel gives as many as fit: with so much room left, no more were there. NAME_MAX, NUL, padded. */
+const MAX_EVENT_BYTES = HEADER_BYTES + 256 + 16;
 /** Reads in one turn of the event loop. */
 const MAX_READS = 8;
 
@@ -98,12 +100,23 @@ export class Inotify {
     this.#io.close();
   }
 
+  /** Tells the listener of everything that has happened before the call. */
+  catchUp(): void {
+    while (!this.#closed && this.#readOnce());
+  }
+
   #read(): void {
     for (let reads = 0; reads < MAX_READS && !this.#closed; reads++) {
-      const length = this.#io.read(this.#buffer);
-      if (length <= 0) return;
-      this.#decode(this.#buffer.subarray(0, length));
+      if (!this.#readOnce()) return;
     }
+  }
+
+  /** False: that was all there was. */
+  #readOnce(): boolean {
+    const length = this.#io.read(this.#buffer);
+    if (length <= 0) return false;
+    this.#decode(this.#buffer.subarray(0, length));
+    return length > BUFFER_BYTES - MAX_EVENT_BYTES;
   }
 
   #decode(events: Buffer): void {

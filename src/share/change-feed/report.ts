@@ -8,7 +8,7 @@ import { davCondition } from '../multistatus-writer.js';
 import { formatPosixHeader } from '../posix-text.js';
 import { Slices } from '../slices.js';
 import { formatHref } from '../target-path.js';
-import { elementsOf, isElement, parseXml, textOf } from '../xml-reader.js';
+import { elementsOf, isElement, textOf, type XmlElement } from '../xml-reader.js';
 import type { Feed, News } from './feed.js';
 
 const DEFAULT_HEARTBEAT_SEC = 5;
@@ -18,8 +18,7 @@ const MAX_HEARTBEAT_SEC = 60;
 const LINES_PER_WRITE = 256;
 
 /** Time between two signs of life, ms. Throws ShareError for everything that isn't this report. */
-export function parseChangesReport(body: Buffer): number {
-  const root = parseXml(body);
+export function parseChangesReport(root: XmlElement): number {
   if (!isElement(root, DAVPORT_NS, 'changes')) throw unsupportedReport();
   const heartbeat = elementsOf(root).find((child) => isElement(child, DAVPORT_NS, 'heartbeat'));
   if (!heartbeat) return DEFAULT_HEARTBEAT_SEC * 1000;
@@ -43,10 +42,15 @@ export async function writeFeed(
   await exchange.write(ALIVE);
   while (!feed.ended) {
     await feed.wait(writtenAt + heartbeatMs);
-    const news = feed.take();
+    const asked = feed.takeAsked();
+    if (asked !== undefined) exchange.context.changeFeeds.catchUp();
+    const news = feed.take(asked !== undefined);
     if (news) await writeNews(exchange, news);
-    else if (performance.now() >= writtenAt + heartbeatMs) await exchange.write(ALIVE);
-    else continue;
+    if (asked !== undefined) await exchange.write(toBytes([`told ${asked}`]));
+    else if (news === undefined) {
+      if (performance.now() < writtenAt + heartbeatMs) continue;
+      await exchange.write(ALIVE);
+    }
     writtenAt = performance.now();
   }
 }

@@ -10,11 +10,11 @@ const WRITING = [
 export const READ_METHODS: ReadonlySet<string> = new Set(READING);
 
 /** Compliance classes (2 is locks), then our extensions (doc/EXTENSIONS.md). */
-const DAV_READ = '1, 3, <urn:davport:posix>';
-const DAV_CHANGES = ', <urn:davport:changes>';
+const DAV_READ = '1, 3, <urn:davport:posix>, <urn:davport:contents>';
+const DAV_CHANGES = ', <urn:davport:changes>, <urn:davport:told>';
 const DAV_WRITE =
   '1, 2, 3, <urn:davport:posix>, bind, <urn:davport:sync>, ' +
-  '<urn:davport:partial>, sabredav-partialupdate';
+  '<urn:davport:contents>, <urn:davport:partial>, sabredav-partialupdate';
 
 export function allowedMethods(readOnly: boolean): string {
   return (readOnly ? READING : [...READING, ...WRITING]).join(', ');

@@ -1,14 +1,18 @@
 import type { BodySink, HttpHead } from '../../http/types.js';
-import type { Change, ChangesListener } from '../change.js';
+import type { Change, ChangesListener, FeedQuestions } from '../change.js';
 import { send, type DavContext } from '../context.js';
+import { FeedRequest } from '../feed-request.js';
 import { hrefSegments, decodeSegment, isUnsafeName } from '../href.js';
 import { parsePosixProperty } from '../posix-property.js';
 import { changesBody, XML_CONTENT_TYPE } from '../request-body.js';
+import { hasToldQuestions } from '../server-profile.js';
 import { requireStatus } from '../status.js';
 import { XmlError, type CallOptions } from '../types.js';
 
 /** Longer than any path, encoded, with what is told of it. */
 const MAX_LINE_BYTES = 64 * 1024;
+
+const TOLD = 'told ';
 
 /** Our own share's feed of changes (doc/EXTENSIONS.md): lasts until the signal or the peer ends it. */
 export async function changes(
@@ -16,12 +20,16 @@ export async function changes(
   listener: ChangesListener,
   options: CallOptions & { heartbeatMs: number },
 ): Promise<void> {
+  const report = changesBody(options.heartbeatMs / 1000);
+  const questions = hasToldQuestions(await context.profile(options))
+    ? new FeedRequest(report)
+    : undefined;
   const response = await send(context, {
     method: 'REPORT',
     path: '',
-    headers: { 'content-type': XML_CONTENT_TYPE },
-    body: changesBody(options.heartbeatMs / 1000),
-    sink: new LineSink(context.http.basePath, listener),
+    headers: { 'content-type': XML_CONTENT_TYPE, ...(questions && { 'davport-told': '1' }) },
+    body: questions ?? report,
+    sink: new LineSink(context.http.basePath, listener, questions),
     standing: true,
     call: options,
   });
@@ -31,17 +39,19 @@ export async function changes(
 class LineSink implements BodySink {
   readonly #basePath: string;
   readonly #listener: ChangesListener;
+  readonly #questions: FeedQuestions | undefined;
   #rest = '';
 
-  constructor(basePath: string, listener: ChangesListener) {
+  constructor(basePath: string, listener: ChangesListener, questions: FeedQuestions | undefined) {
     this.#basePath = basePath;
     this.#listener = listener;
+    this.#questions = questions;
   }
 
   onHeaders({ headers }: HttpHead): void {
     const feed = headers['davport-feed'];
     if (feed === undefined) throw new XmlError('the answer to REPORT names no feed');
-    this.#listener.onOpen(feed);
+    this.#listener.onOpen(feed, this.#questions);
   }
 
   /** Lines are ASCII. */
@@ -51,6 +61,10 @@ class LineSink implements BodySink {
     if (this.#rest.length > MAX_LINE_BYTES) throw new XmlError('a line of the feed has no end');
     this.#listener.onSign();
     for (const line of lines) {
+      if (line.startsWith(TOLD)) {
+        this.#listener.onTold(Number(line.slice(TOLD.length)));
+        continue;
+      }
       const change = parseChange(line, this.#basePath);
       if (change !== undefined) this.#listener.onChange(change);
     }

@@ -62,6 +62,37 @@ async function waitUntilTold(
   return { etag: found['getetag']!, posix: found['posix']! };
 }
 
+test('asked whether all is told, a feed tells it first, however young it is', async () => {
+  const share = await startShare();
+  assert.match((await share.request('OPTIONS', '/')).headers.dav as string, /<urn:davport:told>/);
+  fs.writeFileSync(share.at('file'), '');
+  const feed = await openFeed(share, undefined, true);
+  await ask(share, feed, '/', '1');
+  for (let question = 1; question <= 200; question++) {
+    fs.writeFileSync(share.at('file'), 'x'.repeat(question));
+    feed.ask(question);
+    await told(feed, `told ${question}`);
+    const before = feed.lines.slice(0, feed.lines.indexOf(`told ${question}`));
+    const last = before.filter((line) => line.startsWith('changed /file ')).at(-1);
+    assert.match(last ?? 'nothing', new RegExp(` size=${question} `));
+  }
+  // One answer for all that came together, and none for what isn't understood.
+  feed.ask(300);
+  feed.ask(301);
+  await told(feed, 'told 301');
+  feed.close();
+  await share.close();
+});
+
+test('a feed with questions whose report is malformed, or does not come, is refused', async () => {
+  const share = await startShare();
+  for (const body of ['', '<other/>\n', REPORT(1)]) {
+    const answer = await share.request('REPORT', '/', { headers: { 'Davport-Told': '1' }, body });
+    assert.ok(answer.status === 400 || answer.status === 403, `${body}: ${answer.status}`);
+  }
+  await share.close();
+});
+
 test('what was not asked about with the id of the feed is not told', async () => {
   const share = await startShare();
   for (const name of ['asked', 'other']) fs.mkdirSync(share.at(name));

@@ -14,13 +14,21 @@ export interface Feed {
   readonly lines: string[];
   readonly heartbeats: number;
   readonly ended: boolean;
+  /** Only of a feed that was opened with `questions`. */
+  ask(question: number): void;
   close(): void;
 }
 
-export async function openFeed({ socketPath }: TestShare, heartbeat?: number): Promise<Feed> {
-  const request = http.request({ socketPath, method: 'REPORT', path: '/', agent: false });
+export async function openFeed(
+  { socketPath }: TestShare,
+  heartbeat?: number,
+  questions = false,
+): Promise<Feed> {
+  const headers = questions ? { 'Davport-Told': '1' } : {};
+  const request = http.request({ socketPath, method: 'REPORT', path: '/', agent: false, headers });
   request.on('error', () => undefined);
-  request.end(REPORT(heartbeat));
+  if (questions) request.write(`${REPORT(heartbeat)}\n`);
+  else request.end(REPORT(heartbeat));
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
     request.on('response', resolve);
     request.on('error', reject);
@@ -50,6 +58,7 @@ export async function openFeed({ socketPath }: TestShare, heartbeat?: number): P
     get ended() {
       return state.ended;
     },
+    ask: (question) => request.write(`told? ${question}\n`),
     close: () => request.destroy(),
   };
 }

@@ -69,8 +69,9 @@ function delayed(client: WebDavClient, delays: Delays, seen: Change[]): WebDavCl
       return client.changes(
         {
           ...listener,
-          onOpen: (id) => listener.onOpen(id),
+          onOpen: (id, questions) => listener.onOpen(id, questions),
           onSign: () => listener.onSign(),
+          onTold: (question) => void last.then(() => listener.onTold(question)),
           onChange,
         },
         options,
