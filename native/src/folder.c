@@ -65,34 +65,55 @@ static napi_value open_beneath(napi_env env, napi_callback_info info) {
   return from_int(env, opened);
 }
 
-/* createAt(fd, name, mode): a descriptor of a new file, for reading and writing. */
+/* 0, or an errno. */
+static int write_whole(int fd, const uint8_t *data, size_t length) {
+  for (size_t written = 0; written < length;) {
+    ssize_t count = write(fd, data + written, length - written);
+    if (count < 0 && errno != EINTR) return errno;
+    if (count > 0) written += (size_t)count;
+  }
+  return 0;
+}
+
+/* createAt(fd, name, mode, content, state): a descriptor of a new file, for reading and writing. There is none when it fails. */
 static napi_value create_at(napi_env env, napi_callback_info info) {
-  napi_value arguments[3];
+  napi_value arguments[5];
   int32_t fd;
   uint32_t mode;
   struct path name;
-  if (!get_arguments(env, info, 3, arguments, NULL) || !get_name(env, arguments, &fd, &name) ||
-      !get_uint32(env, arguments[2], "mode", &mode)) {
+  uint8_t *content;
+  size_t length;
+  int64_t *state;
+  if (!get_arguments(env, info, 5, arguments, NULL) || !get_name(env, arguments, &fd, &name) ||
+      !get_uint32(env, arguments[2], "mode", &mode) || !get_bytes(env, arguments[3], "content", &content, &length) ||
+      !get_state(env, arguments[4], &state)) {
     return NULL;
   }
   int created;
   do created = openat(fd, name.bytes, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
   while (created < 0 && errno == EINTR);
   if (created < 0) return throw_errno(env, errno, "openat", name.bytes);
-  return from_int(env, created);
+  int failed = write_whole(created, content, length);
+  if (failed == 0) failed = state_at(created, "", state);
+  if (failed == 0) return from_int(env, created);
+  close(created);
+  unlinkat(fd, name.bytes, 0);
+  return throw_errno(env, failed, "write", name.bytes);
 }
 
-/* renameAt(fd, from, to): both in the one folder. */
+/* renameAt(fd, from, to, state): both in the one folder. False: done, but the state of `to` could not be told afterwards. */
 static napi_value rename_at(napi_env env, napi_callback_info info) {
-  napi_value arguments[3];
+  napi_value arguments[4], told;
   int32_t fd;
   struct path from, to;
-  if (!get_arguments(env, info, 3, arguments, NULL) || !get_name(env, arguments, &fd, &from) ||
-      !get_path(env, arguments[2], "to", &to)) {
+  int64_t *state;
+  if (!get_arguments(env, info, 4, arguments, NULL) || !get_name(env, arguments, &fd, &from) ||
+      !get_path(env, arguments[2], "to", &to) || !get_state(env, arguments[3], &state)) {
     return NULL;
   }
   if (renameat(fd, from.bytes, fd, to.bytes) < 0) return throw_errno(env, errno, "renameat", to.bytes);
-  return undefined(env);
+  TRY(env, napi_get_boolean(env, state_at(fd, to.bytes, state) == 0, &told));
+  return told;
 }
 
 /* All of the file that `pin` names, if it has just as many bytes as there is room for; -1: it hasn't, or is no regular file. */

@@ -116,10 +116,13 @@ export interface NativeBinding {
    * with O_CLOEXEC. ENOSYS: a kernel before 5.6, or a filter.
    */
   openBeneath(fd: number, path: Path, flags: number): number;
-  /** Makes a file in the open folder `fd`, where there is nothing of that name (EEXIST): open for reading and writing. */
-  createAt(fd: number, name: Path, mode: number): number;
-  /** renameat(2) within the open folder `fd`. */
-  renameAt(fd: number, from: Path, to: Path): void;
+  /**
+   * Makes a file with that content in the open folder `fd`, where there is nothing of that name (EEXIST): open for reading and writing,
+   * behind the content. Fills `state` as `statAt` does. When it fails, nothing is left.
+   */
+  createAt(fd: number, name: Path, mode: number, content: Uint8Array, state: BigInt64Array): number;
+  /** renameat(2) within the open folder `fd`. Fills `state` with that of `to` afterwards; false: it is done, but that could not be had. */
+  renameAt(fd: number, from: Path, to: Path, state: BigInt64Array): boolean;
   /**
    * All bytes of a regular file in the open folder `fd` that has just as many as `buffer`, with its state before they were read. -1:
    * it hasn't, or is no regular file (which is not opened). Links are not followed.

@@ -29,15 +29,16 @@ export class VersionKeeper {
 
   /** REQUIRES: `place` was just changed by this server. Waits for the next tick where the version has been there before. */
   async settle(place: Place): Promise<void> {
+    place.refresh();
     for (let tries = 0; tries < MAX_TRIES && !this.settleNow(place); tries++) {
       await delay(1);
       this.#touch(place);
+      place.refresh();
     }
   }
 
-  /** As `settle`, when no wait is needed: true. */
-  settleNow(place: Place): boolean {
-    const stat = place.refresh();
+  /** As `settle`, when no wait is needed: true. REQUIRES: `place` was refreshed since the change. */
+  settleNow({ stat }: Place): boolean {
     if (!stat) return true;
     const etag = etagOf(stat);
     if (this.#recent.has(etag) || this.#older.has(etag)) return false;

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import { encodeName } from '../names.js';
 import { errnoCode } from './errors.js';
 import type { FileState } from './file-state.js';
-import { at, PIN_FOLDER } from './fs-path.js';
+import { at, PIN_FOLDER, unlinkIfThere, type FsPath } from './fs-path.js';
 import { MEMBER_FIELDS, MemberState } from './member-state.js';
 import type { SystemCalls } from './options.js';
 
@@ -49,17 +49,24 @@ export class FolderCalls {
     }
   }
 
-  /** Makes a new file, and gives its descriptor. EEXIST: there is something. */
-  create(folder: number, name: string): number {
-    return (
-      this.#calls?.createAt?.(folder, bytesOf(name), NEW_FILE_MODE) ??
-      fs.openSync(at(folder, name), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, NEW_FILE_MODE)
-    );
+  /** Makes a new file, open for reading and writing behind its content; nothing when it fails. EEXIST: there is something. */
+  create(folder: number, name: string, content: Uint8Array): { fd: number; stat: FileState } {
+    if (!this.#calls?.createAt) return createByPath(at(folder, name), content);
+    const row = this.#takeRow();
+    const fd = this.#calls.createAt(folder, bytesOf(name), NEW_FILE_MODE, content, row);
+    return { fd, stat: new MemberState(row, 0) };
   }
 
-  rename(folder: number, from: string, to: string): void {
-    if (this.#calls?.renameAt) this.#calls.renameAt(folder, bytesOf(from), bytesOf(to));
-    else fs.renameSync(at(folder, from), at(folder, to));
+  /** Gives the state of `to` afterwards. */
+  rename(folder: number, from: string, to: string): FileState | undefined {
+    if (this.#calls?.renameAt) {
+      const row = this.#takeRow();
+      const told = this.#calls.renameAt(folder, bytesOf(from), bytesOf(to), row);
+      if (told) return new MemberState(row, 0);
+    } else {
+      fs.renameSync(at(folder, from), at(folder, to));
+    }
+    return this.stat(folder, to);
   }
 
   /** All of a regular file of just this size, and its state before it was read. Undefined: it is another, or must be had otherwise. */
@@ -88,6 +95,18 @@ export class FolderCalls {
     const bytes = this.#bytes.subarray(0, size);
     this.#bytes = this.#bytes.subarray(size);
     return bytes;
+  }
+}
+
+function createByPath(path: FsPath, content: Uint8Array): { fd: number; stat: FileState } {
+  const fd = fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, NEW_FILE_MODE);
+  try {
+    for (let done = 0; done < content.length;) done += fs.writeSync(fd, content, done);
+    return { fd, stat: fs.fstatSync(fd, { bigint: true }) };
+  } catch (error) {
+    fs.closeSync(fd);
+    unlinkIfThere(path);
+    throw error;
   }
 }
 

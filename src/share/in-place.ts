@@ -75,6 +75,7 @@ async function apply(
     setTimes(place.path, fs.fstatSync(fd, { bigint: true }), times, context.options.attributes);
   } finally {
     // Until it can be told from the version before, nobody may look.
+    place.refresh();
     if (!context.versions.settleNow(place)) await context.versions.settle(place);
   }
 }

@@ -35,8 +35,19 @@ export interface SystemCalls {
   /** Calls on names in an open folder, as the addon's binding has them; without them the way leads through /proc. */
   statAt?(fd: number, name: string | Uint8Array, state: BigInt64Array): boolean;
   openBeneath?(fd: number, path: string | Uint8Array, flags: number): number;
-  createAt?(fd: number, name: string | Uint8Array, mode: number): number;
-  renameAt?(fd: number, from: string | Uint8Array, to: string | Uint8Array): void;
+  createAt?(
+    fd: number,
+    name: string | Uint8Array,
+    mode: number,
+    content: Uint8Array,
+    state: BigInt64Array,
+  ): number;
+  renameAt?(
+    fd: number,
+    from: string | Uint8Array,
+    to: string | Uint8Array,
+    state: BigInt64Array,
+  ): boolean;
   readFileAt?(
     fd: number,
     name: string | Uint8Array,

@@ -93,14 +93,14 @@ export class Place {
     return this.#calls.stat(this.parentFd, name) !== undefined;
   }
 
-  /** Makes a file of another name in the same folder, and gives its descriptor. */
-  createSibling(name: string): number {
-    return this.#calls.create(this.parentFd, name);
+  /** Makes a file of another name in the same folder. */
+  createSibling(name: string, content: Uint8Array): { fd: number; stat: FileState } {
+    return this.#calls.create(this.parentFd, name, content);
   }
 
-  /** The sibling takes the place, and what was there is gone. */
+  /** The sibling takes the place, and what was there is gone. Refreshes. */
   takeSibling(name: string): void {
-    this.#calls.rename(this.parentFd, name, this.name);
+    this.stat = this.#calls.rename(this.parentFd, name, this.name);
   }
 
   /** Opens the regular file for reading. */

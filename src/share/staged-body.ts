@@ -35,7 +35,7 @@ export class StagedBody {
   static async receive(exchange: Exchange, place: Place, partial: boolean): Promise<StagedBody> {
     const announced = announcedLength(exchange);
     if (announced !== undefined && announced <= SMALL_BODY_BYTES) {
-      const bytes = Buffer.concat(await collectBody(exchange, announced, partial));
+      const bytes = await collectBody(exchange, announced, partial);
       return new StagedBody(bytes.length, bytes);
     }
     const file = new TempFile(exchange.context, place);

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import type { Context } from './context.js';
 import { preconditionFailed } from './conditional.js';
 import { errnoCode } from './errors.js';
+import type { FileState } from './file-state.js';
 import type { FsPath } from './fs-path.js';
 import { setTimes, settableMode, type StoredMetadata } from './metadata.js';
 import type { Place } from './place.js';
@@ -15,6 +16,7 @@ import { forgetStoredOf } from './property-store.js';
 const { O_NOFOLLOW } = fs.constants;
 /** Of content, new and old. */
 const QUICK_BYTES = 128 * 1024;
+const NOTHING = new Uint8Array(0);
 
 const fsync = promisify(fs.fsync);
 const rename = promisify(fs.rename);
@@ -24,17 +26,18 @@ export class TempFile {
   readonly #place: Place;
   readonly #name: string;
   readonly #context: Context;
-  /** Bytes, of a file that is written in this way alone. */
-  #writtenNow = 0;
+  /** As it was made. */
+  readonly #stat: FileState;
   #present = true;
   #open = true;
 
-  constructor(context: Context, place: Place) {
+  /** `content`: of a file that has it at once; to others it comes later. */
+  constructor(context: Context, place: Place, content: Uint8Array = NOTHING) {
     this.#context = context;
     this.#place = place;
     this.#name = context.tempNames.take();
     try {
-      this.fd = place.createSibling(this.#name);
+      ({ fd: this.fd, stat: this.#stat } = place.createSibling(this.#name, content));
     } catch (error) {
       context.tempNames.release(this.#name);
       throw error;
@@ -45,12 +48,6 @@ export class TempFile {
     return this.#place.sibling(this.#name);
   }
 
-  /** For short content. */
-  writeNow(data: Uint8Array): void {
-    this.#writtenNow += data.length;
-    for (let at = 0; at < data.length;) at += fs.writeSync(this.fd, data, at);
-  }
-
   truncate(size: number): void {
     fs.ftruncateSync(this.fd, size);
   }
@@ -59,9 +56,9 @@ export class TempFile {
   inherit(place: Place): void {
     const { stat } = place;
     if (!stat?.isFile()) return;
-    const own = fs.fstatSync(this.fd);
-    if (own.uid !== Number(stat.uid) || own.gid !== Number(stat.gid)) this.#takeOwner(place);
-    if ((stat.mode & 0o777n) !== BigInt(own.mode & 0o777)) {
+    const own = this.#stat;
+    if (own.uid !== stat.uid || own.gid !== stat.gid) this.#takeOwner(place);
+    if ((stat.mode & 0o777n) !== (own.mode & 0o777n)) {
       fs.fchmodSync(this.fd, Number(stat.mode & 0o777n));
     }
     this.#context.deadProperties.inherit(place.path, this.path);
@@ -90,13 +87,14 @@ export class TempFile {
 
   /**
    * Takes the place, whose name is free (`NameLocks`) and was checked in this turn of the loop. `exclusively`: only if nothing is
-   * there, else ShareError 412.
+   * there, else ShareError 412. Refreshes `place`.
    */
   async commit(place: Place, exclusively: boolean): Promise<void> {
     const isNew = place.kind === 'missing';
+    const atOnce = !exclusively && (isNew || this.#replacesAtOnce(place));
     if (exclusively) {
       this.#link(place);
-    } else if (isNew || this.#replacesAtOnce(place)) {
+    } else if (atOnce) {
       place.takeSibling(this.#name);
       this.#present = false;
     } else {
@@ -105,11 +103,13 @@ export class TempFile {
     }
     if (isNew) forgetStoredOf(place);
     this.discard();
+    if (!atOnce) place.refresh();
   }
 
   /** To write out the new content and to free the old one doesn't take longer than a trip through the thread pool. */
   #replacesAtOnce({ stat }: Place): boolean {
-    return this.#writtenNow > 0 && this.#writtenNow <= QUICK_BYTES && stat!.size <= QUICK_BYTES;
+    const { size } = this.#stat;
+    return size > 0n && size <= QUICK_BYTES && stat!.size <= QUICK_BYTES;
   }
 
   /** link(2) fails where rename(2) would replace what another program made a moment ago. */

@@ -28,14 +28,14 @@ export async function collectBody(
   exchange: Exchange,
   length: number,
   partial = false,
-): Promise<Buffer[]> {
+): Promise<Buffer> {
   const parts: Buffer[] = [];
   await receiveVerified(exchange, partial, (chunk) => {
     parts.push(chunk);
     return undefined;
   });
   checkLength(exchange, length);
-  return parts;
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
 
 /** Writes the body to the file while it arrives. Gives its length. */

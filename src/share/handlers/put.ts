@@ -85,11 +85,10 @@ async function store(exchange: Exchange, place: Place, metadata: StoredMetadata)
   const { context } = exchange;
   const length = announcedLength(exchange);
   const small = length !== undefined && length <= SMALL_BODY_BYTES;
-  const parts = small ? await collectBody(exchange, length) : [];
-  const file = new TempFile(context, place);
+  const content = small ? await collectBody(exchange, length) : undefined;
+  const file = new TempFile(context, place, content);
   try {
-    if (small) for (const part of parts) file.writeNow(part);
-    else await storeBody(exchange, file);
+    if (!content) await storeBody(exchange, file);
     const durable = exchange.durable;
     if (durable) {
       dress(file, place, metadata);
@@ -100,10 +99,13 @@ async function store(exchange: Exchange, place: Place, metadata: StoredMetadata)
     checkTarget(exchange, place);
     if (!durable) dress(file, place, metadata);
     const created = place.kind === 'missing';
-    if (isLinked(place)) await replaceInPlace(exchange, place, file, metadata);
-    else await file.commit(place, created && exchange.header('if-none-match') !== undefined);
+    if (isLinked(place)) {
+      await replaceInPlace(exchange, place, file, metadata);
+    } else {
+      await file.commit(place, created && exchange.header('if-none-match') !== undefined);
+      if (!context.versions.settleNow(place)) await context.versions.settle(place);
+    }
     if (durable) await syncFolder(place);
-    if (!context.versions.settleNow(place)) await context.versions.settle(place);
     return created;
   } finally {
     file.discard();

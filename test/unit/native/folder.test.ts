@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { MEMBER_FIELDS, MemberState } from '../../../src/share/member-state.js';
 import { makeTempDir } from '../../support/temp-dir.js';
-import { binding, openFds, throwsCode } from './helpers.js';
+import { binding, openFds, ROOT, throwsCode } from './helpers.js';
 
 const { O_RDONLY, O_DIRECTORY } = fs.constants;
 
@@ -70,21 +70,94 @@ test('openBeneath: down, never up nor through a link', (t) => {
   assert.equal(openFds(), before);
 });
 
-test('createAt and renameAt', (t) => {
+const CONTENT = Buffer.from('content');
+
+test('createAt: a new file with its content and its state', (t) => {
   const { dir, fd } = openFolder(t);
-  const made = binding.createAt(fd, 'new', 0o640);
-  fs.writeSync(made, 'content');
+  const row = newRow();
+  const made = binding.createAt(fd, 'new', 0o640, CONTENT, row);
+  t.after(() => fs.closeSync(made));
   assert.equal(fs.readFileSync(path.join(dir, 'new'), 'utf8'), 'content');
-  assert.equal(fs.fstatSync(made).mode & 0o777 & ~0o640, 0);
-  fs.closeSync(made);
-  throwsCode(() => binding.createAt(fd, 'new', 0o640), 'EEXIST');
-  fs.symlinkSync('elsewhere', path.join(dir, 'link'));
-  throwsCode(() => binding.createAt(fd, 'link', 0o640), 'EEXIST');
+  const { ino, size, mode } = fs.fstatSync(made, { bigint: true });
+  const state = new MemberState(row, 0);
+  assert.deepEqual([state.ino, state.size, state.mode], [ino, size, mode]);
+  assert.equal(mode & 0o777n & ~0o640n, 0n);
+  fs.writeSync(made, ', and more');
+  assert.equal(fs.readFileSync(path.join(dir, 'new'), 'utf8'), 'content, and more');
+  const odd = Buffer.from([0x61, 0xff]);
+  fs.closeSync(binding.createAt(fd, odd, 0o640, Buffer.alloc(0), row));
+  assert.equal(new MemberState(row, 0).size, 0n);
+  assert.ok(fs.readdirSync(dir, { encoding: 'buffer' }).some((name) => name.equals(odd)));
+});
+
+test('createAt: what is there stays, and a failure leaves nothing', (t) => {
+  const { dir, fd } = openFolder(t);
+  const create = (folder: number, name: string) => (): number =>
+    binding.createAt(folder, name, 0o640, CONTENT, newRow());
   fs.writeFileSync(path.join(dir, 'old'), 'old');
-  binding.renameAt(fd, 'new', 'old');
-  assert.deepEqual(fs.readdirSync(dir).sort(), ['link', 'old']);
+  fs.symlinkSync('elsewhere', path.join(dir, 'link'));
+  fs.mkdirSync(path.join(dir, 'folder'));
+  const before = openFds();
+  for (const name of ['old', 'link', 'folder']) throwsCode(create(fd, name), 'EEXIST');
+  throwsCode(create(fd, 'absent/new'), 'ENOENT');
+  throwsCode(create(fd, 'x'.repeat(256)), 'ENAMETOOLONG');
+  throwsCode(create(-1, 'new'), 'EBADF');
+  assert.throws(create(fd, 'a\0b'), TypeError);
+  assert.equal(openFds(), before);
+  assert.deepEqual(fs.readdirSync(dir).sort(), ['folder', 'link', 'old']);
+  assert.equal(fs.readFileSync(path.join(dir, 'old'), 'utf8'), 'old');
+});
+
+test('createAt: a write that fails leaves no file', () => {
+  // In a process of its own, for the limit is one of the process.
+  const program = `
+    const binding = require(process.argv[1]);
+    const fs = require('node:fs');
+    const fd = fs.openSync(process.argv[2], fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+    process.on('SIGXFSZ', () => undefined);
+    const before = fs.readdirSync('/proc/self/fd').length;
+    try {
+      binding.createAt(fd, 'new', 0o640, Buffer.alloc(65536), new BigInt64Array(${MEMBER_FIELDS}));
+    } catch (error) {
+      const after = fs.readdirSync('/proc/self/fd').length;
+      console.log(error.code, after - before);
+    }`;
+  const dir = makeTempDir();
+  const limited = ['-c', 'ulimit -f 8; exec "$@"', 'sh', process.execPath];
+  const addon = path.join(ROOT, `native/build/davport-${process.arch}.node`);
+  const said = execFileSync('sh', [...limited, '-e', program, addon, dir], { encoding: 'utf8' });
+  assert.equal(said, 'EFBIG 0\n');
+  assert.deepEqual(fs.readdirSync(dir), []);
+});
+
+test('createAt: in a folder that was swapped or removed', (t) => {
+  const { dir } = openFolder(t);
+  fs.mkdirSync(path.join(dir, 'folder'));
+  const folder = fs.openSync(path.join(dir, 'folder'), O_RDONLY | O_DIRECTORY);
+  t.after(() => fs.closeSync(folder));
+  fs.renameSync(path.join(dir, 'folder'), path.join(dir, 'moved'));
+  fs.symlinkSync('/', path.join(dir, 'folder'));
+  fs.closeSync(binding.createAt(folder, 'new', 0o640, CONTENT, newRow()));
+  assert.deepEqual(fs.readdirSync(path.join(dir, 'moved')), ['new']);
+  fs.rmSync(path.join(dir, 'moved'), { recursive: true });
+  throwsCode(() => binding.createAt(folder, 'new', 0o640, CONTENT, newRow()), 'ENOENT');
+});
+
+test('renameAt: the state is that of the new name', (t) => {
+  const { dir, fd } = openFolder(t);
+  fs.writeFileSync(path.join(dir, 'new'), 'content');
+  fs.writeFileSync(path.join(dir, 'old'), 'old');
+  const row = newRow();
+  assert.equal(binding.renameAt(fd, 'new', 'old', row), true);
+  const { ino, size, ctimeNs } = fs.lstatSync(path.join(dir, 'old'), { bigint: true });
+  const state = new MemberState(row, 0);
+  assert.deepEqual([state.ino, state.size, state.ctimeNs], [ino, size, ctimeNs]);
+  assert.deepEqual(fs.readdirSync(dir), ['old']);
+  fs.mkdirSync(path.join(dir, 'folder'));
+  throwsCode(() => binding.renameAt(fd, 'absent', 'x', row), 'ENOENT');
+  throwsCode(() => binding.renameAt(fd, 'old', 'folder', row), 'EISDIR');
+  throwsCode(() => binding.renameAt(fd, 'old', '/proc/x', row), 'EXDEV');
   assert.equal(fs.readFileSync(path.join(dir, 'old'), 'utf8'), 'content');
-  throwsCode(() => binding.renameAt(fd, 'new', 'x'), 'ENOENT');
 });
 
 test('readFileAt: a regular file of just that size, or nothing', (t) => {

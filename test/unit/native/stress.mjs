@@ -111,14 +111,16 @@ function namesInFolder(folder) {
   const fd = openSync(folder, 'r');
   const state = new BigInt64Array(13);
   for (const name of ['', 'made', 'absent']) binding.statAt(fd, name, state);
-  closeSync(binding.createAt(fd, 'made', 0o600));
-  throws(() => binding.createAt(fd, 'made', 0o600));
-  writeFileSync(join(folder, 'made'), 'content');
+  const content = Buffer.from('content');
+  closeSync(binding.createAt(fd, 'made', 0o600, content, state));
+  throws(() => binding.createAt(fd, 'made', 0o600, content, state));
+  throws(() => binding.createAt(fd, 'more', 0o600, content, new BigInt64Array(12)));
   for (const room of [7, 6, 8, 0]) {
     const whole = binding.readFileAt(fd, 'made', Buffer.alloc(room), state) === room;
     if (whole !== (room === 7)) throw new Error(`${room}`);
   }
-  binding.renameAt(fd, 'made', 'taken');
+  binding.renameAt(fd, 'made', 'taken', state);
+  throws(() => binding.renameAt(fd, 'made', 'taken', state));
   throws(() => binding.readFileAt(fd, 'made', Buffer.alloc(7), state));
   throws(() => binding.openBeneath(fd, '..', 0));
   closeSync(binding.openBeneath(fd, 'taken', 0));
