@@ -12,7 +12,7 @@ import type { Core } from './core.js';
 import type { Node } from './node.js';
 import { budgetOf, type Evictable, type MemoryBudget } from './reader/memory-budget.js';
 import { sameTag } from './reader/versions.js';
-import { SiblingOrder } from './sibling-order.js';
+import { Siblings } from './sibling-order.js';
 
 /** What our share reads by one call. */
 const MAX_FILE_BYTES = 64 * 1024;
@@ -26,8 +26,6 @@ const MAX_UNREAD = 2 * MAX_FILES;
 /** So many files fetched in vain, and more than were of use: the folder isn't read as it seems. */
 const MAX_WASTED = 64;
 const MAX_FOLDERS = 8;
-/** So many files in turn make it likely that the next folder is gone through as well. */
-const TRUSTED_RUN = 16;
 
 /** A file on its way, or here. */
 class Ahead implements Evictable {
@@ -58,7 +56,7 @@ interface Request {
 
 interface Folder {
   readonly members: ReadonlyMap<string, Resource>;
-  readonly orders: readonly SiblingOrder[];
+  readonly siblings: Siblings;
   readonly ahead: Map<string, { readonly file: Ahead; readonly request: Request }>;
   readonly requests: Set<Request>;
   files: number;
@@ -121,7 +119,7 @@ export class ContentsAhead {
     const names = files.map(([name]) => name);
     const folder: Folder = {
       members,
-      orders: [new SiblingOrder(names), new SiblingOrder(names.toSorted())],
+      siblings: new Siblings(names),
       ahead: new Map(),
       requests: new Set(),
       files: MIN_FILES,
@@ -133,9 +131,9 @@ export class ContentsAhead {
   }
 
   #observe(folder: Folder, name: string): void {
-    const steps = folder.orders.map((order) => order.use(name, this.#trusting));
-    if (folder.orders.some(({ inTurn }) => inTurn >= TRUSTED_RUN)) this.#trusting = true;
-    if (steps.some((step) => step !== 'elsewhere')) return;
+    const foreseen = folder.siblings.use(name, this.#trusting);
+    if (folder.siblings.isLongRun) this.#trusting = true;
+    if (foreseen) return;
     this.#trusting = false;
     folder.files = MIN_FILES;
     this.#drop(folder);
@@ -143,22 +141,20 @@ export class ContentsAhead {
 
   #fetchNext(directory: Node, folder: Folder): void {
     if (folder.wasted >= MAX_WASTED && folder.wasted > folder.used) return;
-    const order = folder.orders.find(({ isRun }) => isRun);
-    if (order === undefined) return;
     while (folder.requests.size < MAX_IN_FLIGHT && folder.ahead.size + folder.files <= MAX_UNREAD) {
-      const wanted = this.#next(directory, folder, order);
+      const wanted = this.#next(directory, folder);
       if (wanted.size === 0) return;
       this.#fetch(directory, folder, wanted);
       folder.files = Math.min(MAX_FILES, folder.files * 2);
     }
   }
 
-  #next(directory: Node, folder: Folder, order: SiblingOrder): ReadonlyMap<string, number> {
+  #next(directory: Node, folder: Folder): ReadonlyMap<string, number> {
     const wanted = new Map<string, number>();
     let bytes = 0;
     while (wanted.size < folder.files && bytes < MAX_REQUEST_BYTES) {
       if (!this.#budget.roomFor(bytes + MAX_FILE_BYTES)) break;
-      const name = order.foresee();
+      const name = folder.siblings.foresee();
       if (name === undefined) break;
       const size = this.#sizeToFetch(directory, folder, name);
       if (size === undefined) continue;

@@ -14,6 +14,7 @@ import type {
   Waiting,
 } from './filesystem.js';
 import { FsError } from './filesystem.js';
+import { ListingsAhead } from './listings-ahead.js';
 import type { Node } from './node.js';
 
 interface Member {
@@ -33,11 +34,13 @@ const DOTS = 2;
 
 export class Directories {
   readonly #core: Core;
+  readonly #ahead: ListingsAhead;
   readonly #handles = new Map<number, DirectoryHandle>();
   #nextFh = 1;
 
   constructor(core: Core) {
     this.#core = core;
+    this.#ahead = new ListingsAhead(core);
   }
 
   open(node: Node): OpenAnswer {
@@ -118,7 +121,10 @@ export class Directories {
     if (handle === undefined) throw new FsError('EBADF');
     if (offset > 0 && handle.members !== undefined)
       return { members: handle.members, at: handle.at };
-    return chain(this.#core.listings.listing(node, waiting), (listing) => {
+    this.#ahead.asked(node);
+    const asked = this.#core.listings.listing(node, waiting);
+    this.#ahead.goOn(node);
+    return chain(asked, (listing) => {
       const members: Member[] = [];
       for (const [name, resource] of listing) members.push({ name, resource });
       for (const [name, child] of node.children) {

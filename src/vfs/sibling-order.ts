@@ -5,6 +5,34 @@ const ENOUGH = 3;
 /** Programs with several threads, and those that leave some out. */
 const NEAR = 8;
 
+/** So many in turn make it likely that the next folder is gone through as well. */
+const TRUSTED_RUN = 16;
+
+/** The members of one folder, in each order that programs go by: that of the listing, and that of the names. */
+export class Siblings {
+  readonly #orders: readonly SiblingOrder[];
+
+  constructor(names: readonly string[]) {
+    this.#orders = [new SiblingOrder(names), new SiblingOrder(names.toSorted())];
+  }
+
+  /** A member is used now. False: it is none that could have been foreseen. */
+  use(name: string, trusting: boolean): boolean {
+    return this.#orders
+      .map((order) => order.use(name, trusting))
+      .some((step) => step !== 'elsewhere');
+  }
+
+  get isLongRun(): boolean {
+    return this.#orders.some(({ inTurn }) => inTurn >= TRUSTED_RUN);
+  }
+
+  /** The next one to be used that was not foreseen yet, while they are used in turn. */
+  foresee(): string | undefined {
+    return this.#orders.find(({ isRun }) => isRun)?.foresee();
+  }
+}
+
 export type Step = 'follows' | 'near' | 'elsewhere';
 
 /** One order of the names of a folder. */

@@ -90,3 +90,23 @@ scenario('files that are read here and there are not fetched ahead', options(), 
     [],
   );
 });
+
+scenario(
+  'a walk asks once for each folder',
+  {
+    timeoutMs: 60_000,
+    peers: ['share', 'apache'],
+    prepare: (served) => {
+      for (let folder = 0; folder < 100; folder++) {
+        mkdirSync(`${served}/${folder}`);
+        for (let i = 0; i < 20; i++) writeFileSync(`${served}/${folder}/${i}`, 'x'.repeat(i));
+      }
+    },
+  },
+  async (scene) => {
+    await bash('ls "$1"', [scene.dir]);
+    const made = await requestsOf(scene, 'test $(find "$1" -size -10c -type f | wc -l) = 1000');
+    scene.t.diagnostic(`${made.length} requests`);
+    assert.ok(made.length <= 110, made.join('\n'));
+  },
+);
