@@ -1,7 +1,7 @@
-import { randomFillSync } from 'node:crypto';
-import { uploadName } from '../webdav/hidden-names.js';
+import { randomBytes } from 'node:crypto';
+import { uploadNameOf } from '../webdav/hidden-names.js';
 
-const NAME_BYTES = 8;
+const NAME_DIGITS = 16;
 const POOL_BYTES = 1024;
 
 /**
@@ -10,23 +10,20 @@ const POOL_BYTES = 1024;
  */
 export class TempNames {
   readonly #active = new Set<string>();
-  readonly #pool = Buffer.alloc(POOL_BYTES);
-  #used = POOL_BYTES;
+  /** Random digits for many names. */
+  #pool = '';
 
   take(): string {
-    const name = uploadName(this.#random());
+    const name = uploadNameOf(this.#random());
     this.#active.add(name);
     return name;
   }
 
-  /** From a pool: one call for many names. */
-  #random(): Uint8Array {
-    if (this.#used === POOL_BYTES) {
-      randomFillSync(this.#pool);
-      this.#used = 0;
-    }
-    this.#used += NAME_BYTES;
-    return this.#pool.subarray(this.#used - NAME_BYTES, this.#used);
+  #random(): string {
+    if (this.#pool === '') this.#pool = randomBytes(POOL_BYTES).toString('hex');
+    const digits = this.#pool.slice(0, NAME_DIGITS);
+    this.#pool = this.#pool.slice(NAME_DIGITS);
+    return digits;
   }
 
   release(name: string): void {

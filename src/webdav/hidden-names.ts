@@ -6,7 +6,12 @@
 const UPLOAD_NAME = /^\.davport-[0-9a-f]{16}\.part$/;
 
 export function uploadName(random: Uint8Array): string {
-  return `.davport-${Buffer.from(random).subarray(0, 8).toString('hex')}.part`;
+  return uploadNameOf(Buffer.from(random).subarray(0, 8).toString('hex'));
+}
+
+/** `digits`: 16 of them, hexadecimal. */
+export function uploadNameOf(digits: string): string {
+  return `.davport-${digits}.part`;
 }
 
 export function isUploadName(name: string): boolean {
