@@ -15,17 +15,16 @@ export function evaluateConditions(
   headers: IncomingHttpHeaders,
   stat: FileState | undefined,
 ): Verdict {
-  const etag = stat && etagOf(stat);
   const reading = method === 'GET' || method === 'HEAD';
   const match = headers['if-match'];
   if (match !== undefined) {
-    if (!listMatches(match, etag, strongMatch)) return 'failed';
+    if (!listMatches(match, stat, strongMatch)) return 'failed';
   } else if (modifiedAfter(headers['if-unmodified-since'], stat)) {
     return 'failed';
   }
   const noneMatch = headers['if-none-match'];
   if (noneMatch !== undefined) {
-    if (!listMatches(noneMatch, etag, weakMatch)) return 'go on';
+    if (!listMatches(noneMatch, stat, weakMatch)) return 'go on';
     return reading ? 'not modified' : 'failed';
   }
   const since = headers['if-modified-since'];
@@ -86,11 +85,12 @@ export function preconditionFailed(): ShareError {
 
 function listMatches(
   header: string,
-  etag: string | undefined,
+  stat: FileState | undefined,
   same: (a: string, b: string) => boolean,
 ): boolean {
-  if (etag === undefined) return false;
+  if (!stat) return false;
   if (header.trim() === '*') return true;
+  const etag = etagOf(stat);
   return (header.match(/(?:W\/)?"[^"]*"/g) ?? []).some((candidate) => same(candidate, etag));
 }
 
