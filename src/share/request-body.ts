@@ -10,12 +10,19 @@ export type TakeChunk = (chunk: Buffer) => Promise<void> | undefined;
  * Resolves when the body came whole; rejects with ClientGoneError when it didn't, and with what `take` failed with. Never while `take` is
  * at work. An answer is still possible then: the rest of the body is thrown away as it comes.
  */
-export function receiveBody(
+export async function receiveBody(
   req: IncomingMessage,
   turn: ClientsTurn,
   take: TakeChunk,
 ): Promise<void> {
-  return new Promise((resolve, reject) => {
+  // What came in one piece with the head is parsed before the first microtask: a short body needs none of the listeners below.
+  await Promise.resolve();
+  if (req.complete && !req.destroyed) {
+    const whole = req.read() as Buffer | null;
+    if (whole) await take(whole);
+    return;
+  }
+  await new Promise<void>((resolve, reject) => {
     new Receiver(req, turn, take, (error) => {
       if (error === undefined) resolve();
       else reject(error);

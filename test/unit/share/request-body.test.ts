@@ -157,3 +157,26 @@ for (const [how, fail] of [
     });
   }
 }
+
+for (const [how, takes] of [
+  ['at once', () => undefined],
+  ['slowly', () => new Promise<void>((resolve) => setImmediate(resolve))],
+  ['not', () => assert.fail('full')],
+] as const) {
+  for (const size of [0, 5, 40_000]) {
+    test(`${size} bytes in one piece with the head and with the next request, taken ${how}`, async (t) => {
+      const parts: Buffer[] = [];
+      const served = await serve(t, (chunk) => {
+        parts.push(chunk);
+        return takes();
+      });
+      const socket = await connect(t, served);
+      socket.write(`${head(size)}${'x'.repeat(size)}${head(0)}`);
+      await read(socket, 2);
+      const outcome = await served.received;
+      if (how === 'not' && size > 0) assert.match(String(outcome), /full/);
+      else assert.equal(outcome, undefined);
+      assert.equal(Buffer.concat(parts).toString(), 'x'.repeat(size));
+    });
+  }
+}
