@@ -1,5 +1,6 @@
 /** Puts the layers of one mount together, and takes them apart in the opposite order. */
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { openChannel } from '../channel/open-channel.js';
 import { isChannelAddress } from '../channel/address.js';
 import { UsageError } from '../errors.js';
@@ -13,6 +14,7 @@ import { createOpenerMux } from '../mux/mux.js';
 import type { Mux } from '../mux/types.js';
 import { loadNativeBinding } from '../native/binding.js';
 import { defaultCacheFolder, prepareCacheFolder } from '../vfs/cache-folder.js';
+import { ContentCache } from '../vfs/content-cache/content-cache.js';
 import { createDavFileSystem, type DavFileSystem } from '../vfs/dav-filesystem.js';
 import { createWebDavClient } from '../webdav/client.js';
 import type { WebDavClient } from '../webdav/types.js';
@@ -21,6 +23,8 @@ import type { MountRequest } from './mount-request.js';
 
 const DEFAULT_ATTR_TTL_MS = 1000;
 const MAX_HEARTBEAT_MS = 3000;
+/** In cache_dir. The number grows with the layout of its files. */
+const CONTENTS_FOLDER = 'contents-1';
 const DEFAULT_READ_AHEAD_BYTES = 64 * 1024 * 1024;
 
 export interface Stack {
@@ -41,7 +45,17 @@ export async function openStack(request: MountRequest, log: Logger): Promise<Sta
   const binding = loadNativeBinding();
   const { http, mux } = openHttp(request, log);
   const client = createWebDavClient(http, { log });
-  const fs = createDavFileSystem({ client, log, ...fileSystemOptions(options, cacheDir) });
+  const { cacheBytes } = options;
+  const contents =
+    cacheBytes === undefined
+      ? undefined
+      : new ContentCache(path.join(cacheDir, CONTENTS_FOLDER), cacheBytes, source, log);
+  const fs = createDavFileSystem({
+    client,
+    log,
+    contents,
+    ...fileSystemOptions(options, cacheDir),
+  });
   let mounted = false;
   const unsubscribe = http.onConnectedChange((connected) => {
     if (connected) fs.peerReturned();
@@ -67,6 +81,7 @@ export async function openStack(request: MountRequest, log: Logger): Promise<Sta
       unsubscribe();
       endWatch?.();
       await fs.destroy();
+      await contents?.close();
       await http.close();
       await mux?.close();
     },

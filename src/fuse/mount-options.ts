@@ -32,6 +32,7 @@ export interface MountOptions {
   /** An open asks the peer, whatever is known. */
   readonly closeToOpen: boolean;
   readonly cacheDir: string | undefined;
+  readonly cacheBytes: number | undefined;
   readonly readAheadBytes: number | undefined;
   readonly timeoutMs: number;
   readonly maxRequests: number | undefined;
@@ -118,7 +119,8 @@ export const OPTION_TABLE: Readonly<Record<string, OptionRow>> = {
   negative_timeout: valued('negativeTimeoutMs', 'seconds', 'vfs', 'age of absent names, seconds'),
   strict: flag('strict', true, 'vfs', 'no metadata is cached'),
   nocto: flag('closeToOpen', false, 'vfs', 'an open uses what is cached, as with nfs(5)'),
-  cache_dir: valued('cacheDir', 'text', 'vfs', 'folder for data on its way to the peer'),
+  cache_dir: valued('cacheDir', 'text', 'vfs', 'folder for data on its way and for cache_size'),
+  cache_size: valued('cacheBytes', 'bytes', 'vfs', 'disk for what was read: 1G (default: none)'),
   read_ahead: valued('readAheadBytes', 'bytes', 'vfs', 'memory for read-ahead: 64M, 1G'),
   timeout: valued('timeoutMs', 'seconds', 'http', 'longest time an operation takes, seconds (30)'),
   max_requests: valued('maxRequests', 'number', 'http', 'requests under way at once'),
@@ -175,6 +177,7 @@ const DEFAULTS: MountOptions = {
   strict: false,
   closeToOpen: true,
   cacheDir: undefined,
+  cacheBytes: undefined,
   readAheadBytes: undefined,
   timeoutMs: 30_000,
   maxRequests: undefined,

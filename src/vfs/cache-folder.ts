@@ -1,5 +1,5 @@
 /**
- * The local folder for staging and spool files. It holds nothing that outlives the process: every file in it is unlinked.
+ * The local folder for staging and spool files, which are unlinked from the start, and for the contents that `cache_size` keeps.
  */
 import { lstat, mkdir, readFile, readlink } from 'node:fs/promises';
 import { homedir } from 'node:os';

@@ -3,6 +3,7 @@
  */
 import type { PosixProperty, WebDavClient, Resource, Timespec } from '../webdav/types.js';
 import type { Logger } from '../log.js';
+import type { ContentCache } from './content-cache/content-cache.js';
 import type { Awaitable, Waiting } from './filesystem.js';
 
 /** One version of a file at the peer. */
@@ -19,6 +20,8 @@ export interface DataOptions {
   readonly cacheDir: string;
   /** Bytes of read-ahead held in memory over all files. */
   readonly readAheadBytes: number;
+  /** Contents on disk that outlive the mount, where that is wanted. */
+  readonly contents?: ContentCache | undefined;
 }
 
 /**

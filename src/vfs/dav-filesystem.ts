@@ -6,6 +6,7 @@ import type { WebDavClient } from '../webdav/types.js';
 import { NEVER, chain, isPromise } from './awaitable.js';
 import { CORE_DEFAULTS, Core, type CoreOptions } from './core.js';
 import { Directories } from './directories.js';
+import type { ContentCache } from './content-cache/content-cache.js';
 import { Contents } from './contents.js';
 import { Durability } from './durability.js';
 import type {
@@ -45,6 +46,7 @@ export interface DavFileSystemOptions {
   /** Folder for staged and spooled content; made with mode 0700. */
   readonly cacheDir: string;
   readonly readAheadBytes: number;
+  readonly contents?: ContentCache | undefined;
   readonly uid: number;
   readonly gid: number;
   readonly fmask: number;

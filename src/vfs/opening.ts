@@ -112,9 +112,9 @@ export class Opening {
       return undefined;
     await this.#core.answers.tellKernel(node);
     const data = this.#handles.dataOf(node, version);
-    const { client, log, options } = this.#core;
+    const { options } = this.#core;
     const path = (): string => node.path;
-    const source = new ContentSource(client, log, path, version, () => node.gate);
+    const source = new ContentSource(options, path, version, () => node.gate);
     shareReader(data, new FetchedContent(source, bytes, options));
     return this.#handles.add(node, data, flags, data.reader);
   }

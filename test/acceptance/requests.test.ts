@@ -1,7 +1,9 @@
 /** How many requests an operation costs, counted at the peer. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { bash, python } from '../support/run.js';
+import { makeTempDir } from '../support/temp-dir.js';
 import { scenario, type Scene } from '../support/scenario.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -92,3 +94,34 @@ scenario('requests: rename', options, async (scene) => {
   await bash('ls -l "$1/d"', [scene.dir]);
   await budget(scene, 1, 'rename', 'mv -T "$1/d/file-1" "$1/d/renamed"');
 });
+
+scenario(
+  'what was read before is read from the disk after a new mount',
+  {
+    ...options,
+    timeoutMs: 60_000,
+    prepare: (served) => {
+      writeFileSync(`${served}/small`, randomBytes(10_000));
+      writeFileSync(`${served}/large`, randomBytes(5_000_000));
+      // Apache doesn't vouch for what is younger than a second.
+      for (const name of ['small', 'large']) utimesSync(`${served}/${name}`, 1e9, 1e9);
+    },
+    options: [`cache_dir=${makeTempDir('davport-cache-')}`, 'cache_size=100M'],
+  },
+  async (scene) => {
+    const { mount } = scene;
+    const read = 'cd "$1"; cmp small "$2/small"; cmp large "$2/large"';
+    const compare = () => bash(read, [scene.dir, scene.peer.dir]);
+    await compare();
+    await mount.unmount();
+    await mount.remount();
+    const again = await count(scene, compare);
+    assert.ok(!again.some((line) => line.includes('GET')), again.join('\n'));
+    await bash('printf y | dd status=none of="$1"/large bs=1 seek=4000000 conv=notrunc', [
+      scene.peer.dir,
+    ]);
+    await mount.unmount();
+    await mount.remount();
+    await compare();
+  },
+);

@@ -1,7 +1,9 @@
 import type { Logger } from '../../log.js';
 import { HttpError } from '../../http/types.js';
 import { DavError, type GetResult, type WebDavClient } from '../../webdav/types.js';
-import type { FileVersion } from '../content.js';
+import type { CachedContent } from '../content-cache/cached-content.js';
+import type { ContentCache } from '../content-cache/content-cache.js';
+import type { DataOptions, FileVersion } from '../content.js';
 import { FsError } from '../filesystem.js';
 import { sameVersion } from './versions.js';
 
@@ -28,11 +30,12 @@ export class ContentSource {
   /** The same content under each of the ETags that it had, the present one first. */
   #versions: readonly FileVersion[];
   readonly #settling: Settling;
+  readonly #contents: ContentCache | undefined;
+  #cached: Promise<CachedContent | undefined> | undefined;
   #failure: FsError | undefined;
 
   constructor(
-    client: WebDavClient,
-    log: Logger,
+    { client, log, contents }: Pick<DataOptions, 'client' | 'log' | 'contents'>,
     path: () => string,
     version: FileVersion,
     settling: Settling = () => undefined,
@@ -42,6 +45,7 @@ export class ContentSource {
     this.path = path;
     this.#versions = [version];
     this.#settling = settling;
+    this.#contents = contents;
   }
 
   get version(): FileVersion {
@@ -51,6 +55,16 @@ export class ContentSource {
   /** Our own change of name, mode or times gave the content another ETag. Answers with the one before may still be on their way. */
   retag(version: FileVersion): void {
     this.#versions = [version, ...this.#versions].slice(0, MAX_VERSIONS);
+  }
+
+  /** What is kept of it on disk. Undefined: nothing is ever kept. */
+  cached(): Promise<CachedContent | undefined> | undefined {
+    if (!this.#contents) return undefined;
+    return (this.#cached ??= this.#contents.find(this.path(), this.version));
+  }
+
+  close(): void {
+    void this.#cached?.then((cached) => cached?.close());
   }
 
   get failure(): FsError | undefined {

@@ -15,5 +15,5 @@ export function createContentReader(
   profile: ServerProfile,
   options: DataOptions,
 ): ContentReader {
-  return readerFor(new ContentSource(options.client, options.log, path, version), profile, options);
+  return readerFor(new ContentSource(options, path, version), profile, options);
 }

@@ -5,7 +5,7 @@ import { FsError } from '../filesystem.js';
 import { ContentSource, type Settling } from './content-source.js';
 import { isSmall, readerFor } from './reader-for.js';
 import { SegmentReader } from './segment-reader.js';
-import { versionOf, versionOfHead } from './versions.js';
+import { sameVersion, versionOf, versionOfHead } from './versions.js';
 
 /** First range of a big file: enough for those who look at the head of a file only. */
 const FIRST_WINDOW_BYTES = 256 * 1024;
@@ -15,6 +15,34 @@ const MAX_ATTEMPTS = 3;
 export interface OpenedContent {
   readonly reader: ContentReader;
   readonly version: FileVersion;
+}
+
+/** How much the request of an open brings along; undefined: all. */
+function firstWindow(size: number, profile: ServerProfile): number | undefined {
+  return !profile.cheapRanges || isSmall(size, profile) ? undefined : FIRST_WINDOW_BYTES;
+}
+
+/** Where the disk has what the request of an open would bring, only the version is asked for. Undefined: it has to be fetched. */
+async function openKept(
+  path: () => string,
+  version: FileVersion,
+  profile: ServerProfile,
+  options: DataOptions,
+  signal: AbortSignal,
+  settling?: Settling,
+): Promise<OpenedContent | undefined> {
+  const source = new ContentSource(options, path, version, settling);
+  let opened: OpenedContent | undefined;
+  try {
+    const cached = await source.cached();
+    if (!cached?.has(0, firstWindow(version.size, profile) ?? version.size)) return undefined;
+    const now = versionOf(await options.client.stat(path(), { signal }));
+    if (sameVersion(now, version))
+      opened = { reader: readerFor(source, profile, options), version };
+    return opened;
+  } finally {
+    if (!opened) source.close();
+  }
 }
 
 /** The file is not of the size that the request was made for: the request has to be another one. */
@@ -43,6 +71,9 @@ export async function openContent(
   for (let attempt = 1; ; attempt += 1) {
     version ??= versionOf(await options.client.stat(path(), { signal }));
     try {
+      const kept = options.contents && attempt === 1;
+      const opened = kept && (await openKept(path, version, profile, options, signal, settling));
+      if (opened) return opened;
       return await new Opening(path, version, profile, options, settling).start(signal);
     } catch (error) {
       signal.throwIfAborted();
@@ -121,8 +152,8 @@ class Opening implements BodySink {
   }
 
   #range(): { start?: number; end?: number } {
-    if (!this.#profile.cheapRanges || isSmall(this.#known.size, this.#profile)) return {};
-    return { start: 0, end: FIRST_WINDOW_BYTES };
+    const end = firstWindow(this.#known.size, this.#profile);
+    return end === undefined ? {} : { start: 0, end };
   }
 
   /** The request is on its way for `end` bytes (undefined: all); makes the reader that takes them. */
@@ -133,8 +164,7 @@ class Opening implements BodySink {
       this.#profile.cheapRanges && !isSmall(size, this.#profile);
     if (windows(this.#known.size) !== windows(version.size)) throw new OtherSize(version);
 
-    const { client, log } = this.#options;
-    const source = new ContentSource(client, log, this.#path, version, this.#settling);
+    const source = new ContentSource(this.#options, this.#path, version, this.#settling);
     const reader = readerFor(source, this.#profile, this.#options);
     const running = { done, controller: this.#controller };
     if (reader instanceof SegmentReader) {

@@ -96,6 +96,7 @@ export class SpoolReader implements ContentReader {
     this.#spool.close();
     this.#chunks.clear();
     this.#waiters.fail(closedError());
+    this.#source.close();
   }
 
   #assertUsable(): void {

@@ -1,6 +1,8 @@
 import { HttpError } from '../../http/types.js';
 import type { BodySink } from '../../http/types.js';
 import type { GetResult } from '../../webdav/types.js';
+import { BlockCollector } from '../content-cache/block-collector.js';
+import type { CachedContent } from '../content-cache/cached-content.js';
 import type { ContentSource } from './content-source.js';
 
 /** Requests in a row that may bring not one byte before their error is the answer. */
@@ -22,6 +24,8 @@ export class Transfer {
   readonly #source: ContentSource;
   readonly #end: number;
   readonly #receive: (chunk: Buffer) => void;
+  readonly #cached: Promise<CachedContent | undefined> | undefined;
+  readonly #collector: BlockCollector | undefined;
   #position: number;
   #controller = new AbortController();
   #stopped = false;
@@ -33,6 +37,8 @@ export class Transfer {
     this.#position = start;
     this.#end = end;
     this.#receive = receive;
+    this.#cached = source.cached();
+    this.#collector = this.#cached && new BlockCollector(this.#cached, source.version.size);
   }
 
   get paused(): boolean {
@@ -45,6 +51,7 @@ export class Transfer {
     if (adopted) this.#controller = adopted.controller;
     for (let idle = 0; this.#position < this.#end || adopted;) {
       await this.#whilePaused();
+      if (this.#cached && !adopted && (await this.#takeCached(this.#cached))) continue;
       const before = this.#position;
       const path = this.#source.path();
       try {
@@ -65,8 +72,21 @@ export class Transfer {
   take(chunk: Buffer): void {
     const room = this.#end - this.#position;
     const piece = chunk.length > room ? chunk.subarray(0, room) : chunk;
+    this.#collector?.add(this.#position, piece);
+    this.#deliver(piece);
+  }
+
+  #deliver(piece: Buffer): void {
     this.#position += piece.length;
     this.#receive(piece);
+  }
+
+  /** The bytes that come next, from the disk. */
+  async #takeCached(cached: Promise<CachedContent | undefined>): Promise<boolean> {
+    const bytes = await (await cached)?.read(this.#position, this.#end);
+    if (this.#stopped) throw stoppedError();
+    if (bytes) this.#deliver(bytes);
+    return bytes !== undefined;
   }
 
   stop(): void {

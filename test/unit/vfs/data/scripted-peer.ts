@@ -17,6 +17,7 @@ import {
   type ServerProfile,
   type WebDavClient,
 } from '../../../../src/webdav/types.js';
+import type { ContentCache } from '../../../../src/vfs/content-cache/content-cache.js';
 import type { DataOptions } from '../../../../src/vfs/content.js';
 
 export interface Call {
@@ -105,8 +106,12 @@ export class ScriptedPeer {
     return this.#client;
   }
 
-  options(cacheDir: string, readAheadBytes = 64 * 1024 * 1024): DataOptions {
-    return { client: this.client, log: silentLogger, cacheDir, readAheadBytes };
+  options(
+    cacheDir: string,
+    readAheadBytes = 64 * 1024 * 1024,
+    contents?: ContentCache,
+  ): DataOptions {
+    return { client: this.client, log: silentLogger, cacheDir, readAheadBytes, contents };
   }
 
   put(path: string, content: Buffer): StoredFile {

@@ -30,7 +30,7 @@ test('a disk that is slower than the peer stops the stream, which goes on where 
   const peer = new ScriptedPeer(PROFILES.phodav);
   peer.putVirtual('/f', size, pattern(1));
   const version = versionOf(peer.resource('/f'));
-  const source = new ContentSource(peer.client, silentLogger, () => '/f', version);
+  const source = new ContentSource({ client: peer.client, log: silentLogger }, () => '/f', version);
   const limits = { maxPendingBytes: 60 * KiB, lowPendingBytes: 0 };
   const reader = new SpoolReader(source, temporaryFolder(t), limits);
   assert.ok((await readAll(reader, 0, size)).equals(pattern(1)(0, size)));
