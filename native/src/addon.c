@@ -1,7 +1,9 @@
 /* Loads the addon into one environment (main thread or worker). */
 #include "addon.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void environment_ends(napi_async_cleanup_hook_handle handle, void *data) {
   (void)handle;
@@ -16,6 +18,7 @@ static void free_environment(napi_env env, void *data, void *hint) {
   for (size_t at = 0; at < sizeof environment->readiness / sizeof *environment->readiness; at++) {
     if (environment->readiness[at] != NULL) napi_delete_reference(env, environment->readiness[at]);
   }
+  if (environment->descriptors >= 0) close(environment->descriptors);
   free(environment);
 }
 
@@ -23,8 +26,9 @@ NAPI_MODULE_INIT() {
   if (!uv_abi_fits()) return throw_code(env, "ERR_UV_ABI", "this Node.js has another libuv than the addon knows");
   struct environment *environment = calloc(1, sizeof *environment);
   if (environment == NULL) return throw_code(env, "ENOMEM", "no memory");
+  environment->descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (napi_set_instance_data(env, environment, free_environment, NULL) != napi_ok) {
-    free(environment);
+    free_environment(env, environment, NULL);
     return throw_last(env);
   }
   struct uv_loop_s *loop;

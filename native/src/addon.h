@@ -14,6 +14,8 @@ struct watcher;
 /* One per environment (main thread or worker); the addon has no other state. */
 struct environment {
   uv_loop_t *loop;
+  /* /proc/self/fd, or -1: three names less to walk whenever a pinned file is opened. */
+  int descriptors;
   napi_ref fd_io_class;
   /* Frozen Readiness objects by their three bits, so that an event allocates nothing. */
   napi_ref readiness[8];

@@ -116,8 +116,17 @@ static napi_value rename_at(napi_env env, napi_callback_info info) {
   return told;
 }
 
+/* Opens for reading what `pin` names. */
+static int open_pinned(const struct environment *environment, int pin) {
+  char path[32];
+  bool shorter = environment->descriptors >= 0;
+  snprintf(path, sizeof path, shorter ? "%d" : "/proc/self/fd/%d", pin);
+  return openat(shorter ? environment->descriptors : AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+}
+
 /* All of the file that `pin` names, if it has just as many bytes as there is room for; -1: it hasn't, or is no regular file. */
-static ssize_t read_pinned(int pin, uint8_t *data, size_t room, int64_t *state) {
+static ssize_t read_pinned(const struct environment *environment, int pin, uint8_t *data, size_t room,
+                           int64_t *state) {
   int failed = state_at(pin, "", state);
   if (failed == EOVERFLOW) return -1;
   if (failed != 0) {
@@ -125,9 +134,7 @@ static ssize_t read_pinned(int pin, uint8_t *data, size_t room, int64_t *state) 
     return -2;
   }
   if (!S_ISREG(state[MODE]) || state[SIZE] != (int64_t)room) return -1;
-  char path[32];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", pin);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = open_pinned(environment, pin);
   if (fd < 0) return -2;
   size_t filled = 0;
   ssize_t count = 0;
@@ -161,7 +168,7 @@ static napi_value read_file_at(napi_env env, napi_callback_info info) {
   }
   int pin = openat(fd, name.bytes, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (pin < 0) return throw_errno(env, errno, "openat", name.bytes);
-  ssize_t count = read_pinned(pin, data, room, state);
+  ssize_t count = read_pinned(get_environment(env), pin, data, room, state);
   int error = errno;
   close(pin);
   if (count == -2) return throw_errno(env, error, "read", name.bytes);
