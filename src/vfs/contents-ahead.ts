@@ -11,7 +11,7 @@ import { S_IFREG, typeOf } from './attributes.js';
 import type { Core } from './core.js';
 import type { Node } from './node.js';
 import { budgetOf, type Evictable, type MemoryBudget } from './reader/memory-budget.js';
-import { sameTag } from './reader/versions.js';
+import { sameTag, versionOf } from './reader/versions.js';
 import { Siblings } from './sibling-order.js';
 
 /** What our share reads by one call. */
@@ -171,6 +171,9 @@ export class ContentsAhead {
     // In use, or its pages are with the kernel.
     if (live?.data !== undefined || live?.pagesEtag !== undefined) return undefined;
     const { size, posix } = resource;
+    const { contents } = this.#core.options;
+    if (contents?.knows(`${directory.path}/${name}`, versionOf(resource)) === true)
+      return undefined;
     // Through other names a file changes unseen.
     const fits = size > 0 && size <= MAX_FILE_BYTES && (posix?.nlink ?? 1) === 1;
     return fits ? size : undefined;

@@ -116,6 +116,7 @@ export class Opening {
     const path = (): string => node.path;
     const source = new ContentSource(options, path, version, () => node.gate);
     shareReader(data, new FetchedContent(source, bytes, options));
+    options.contents?.keep(node.path, version, bytes);
     return this.#handles.add(node, data, flags, data.reader);
   }
 

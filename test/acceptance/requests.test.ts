@@ -103,20 +103,23 @@ scenario(
     prepare: (served) => {
       writeFileSync(`${served}/small`, randomBytes(10_000));
       writeFileSync(`${served}/large`, randomBytes(5_000_000));
+      mkdirSync(`${served}/many`);
+      for (let i = 0; i < 100; i++) writeFileSync(`${served}/many/${i}`, `content ${i}\n`);
       // Apache doesn't vouch for what is younger than a second.
-      for (const name of ['small', 'large']) utimesSync(`${served}/${name}`, 1e9, 1e9);
+      const names = ['small', 'large', ...Array.from({ length: 100 }, (_, i) => `many/${i}`)];
+      for (const name of names) utimesSync(`${served}/${name}`, 1e9, 1e9);
     },
     options: [`cache_dir=${makeTempDir('davport-cache-')}`, 'cache_size=100M'],
   },
   async (scene) => {
     const { mount } = scene;
-    const read = 'cd "$1"; cmp small "$2/small"; cmp large "$2/large"';
+    const read = 'cd "$1"; cmp small "$2/small"; cmp large "$2/large"; diff -r many "$2/many"';
     const compare = () => bash(read, [scene.dir, scene.peer.dir]);
     await compare();
     await mount.unmount();
     await mount.remount();
     const again = await count(scene, compare);
-    assert.ok(!again.some((line) => line.includes('GET')), again.join('\n'));
+    assert.ok(!again.some((line) => /GET|REPORT/.test(line)), again.join('\n'));
     await bash('printf y | dd status=none of="$1"/large bs=1 seek=4000000 conv=notrunc', [
       scene.peer.dir,
     ]);

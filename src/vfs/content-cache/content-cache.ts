@@ -7,6 +7,7 @@ import { mkdir, opendir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../log.js';
 import type { FileVersion } from '../content.js';
+import { BlockCollector } from './block-collector.js';
 import { CacheFile, type CacheKey } from './cache-file.js';
 import { CachedContent } from './cached-content.js';
 
@@ -40,6 +41,19 @@ export class ContentCache {
 
   get usedBytes(): number {
     return this.#usedBytes;
+  }
+
+  /** Is something of the version on disk, as far as is known now? */
+  knows(path: string, version: FileVersion): boolean {
+    const key = this.#keyOf(path, version);
+    return key !== undefined && this.#files.has(key.hash.toString('hex'));
+  }
+
+  /** A content that is there whole. */
+  keep(path: string, version: FileVersion, bytes: Buffer): void {
+    const found = this.find(path, version);
+    new BlockCollector(found, version.size).add(0, bytes);
+    void found.then((content) => content?.close());
   }
 
   /** The content of the version, or where to put it; undefined: it can't be kept. Never rejects. */
