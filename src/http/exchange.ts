@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { BodyFeed, toSendable } from './body.js';
+import { giveBack } from '../receive-memory.js';
 import { toHttpError } from './errors.js';
 import { HttpError, type HttpHead, type HttpRequest, type HttpResponse } from './types.js';
 
@@ -109,6 +110,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const head = this.#head;
     if (head === undefined || this.#settled) return;
     const body = this.#chunks.length === 0 ? NO_BODY : Buffer.concat(this.#chunks);
+    for (const chunk of this.#chunks) giveBack(chunk.buffer, chunk.length);
     this.#close(true);
     this.#outcome.resolve({ status: head.status, headers: head.headers, body });
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { FrameDecoder } from './decoder.js';
+import { copied } from './piece-queue.js';
 import { DuplexMuxStream } from './mux-stream.js';
 import { ResyncScanner } from './resync.js';
 import type { SessionContext } from './session.js';
@@ -7,6 +8,9 @@ import { MuxSession } from './session.js';
 import type { OpenStreamOptions } from './types.js';
 import { MuxError, StreamResetError } from './types.js';
 
+const HEAD_END = '\r\n\r\n';
+/** Of the answers that there are; a longer one costs memory only. */
+const MAX_COPIED_HEAD = 4096;
 const DEFAULT_MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 
 const MAX_COUNTER = 0xffff_ffff;
@@ -140,6 +144,17 @@ export class OpenerSession extends MuxSession {
     return true;
   }
 
+  override onPayload(piece: Buffer): void {
+    const { current } = this;
+    if (current?.hasReceived !== false) {
+      super.onPayload(piece);
+      return;
+    }
+    const end = headLength(piece);
+    if (end > 0) super.onPayload(copied(piece.subarray(0, end)));
+    if (end < piece.length) super.onPayload(piece.subarray(end));
+  }
+
   protected override onReceived(stream: DuplexMuxStream): void {
     if (stream.unreadBytes <= stream.maxUnreadBytes) return;
     stream.destroy(
@@ -150,4 +165,10 @@ export class OpenerSession extends MuxSession {
   override onRead(): void {
     // An opener has nothing to take up again.
   }
+}
+
+/** Nobody gives back the memory of a head; cut off, it doesn't keep that of the body from being used again. */
+function headLength(piece: Buffer): number {
+  const at = piece.indexOf(HEAD_END);
+  return at < 0 || at > MAX_COPIED_HEAD ? 0 : at + HEAD_END.length;
 }

@@ -49,7 +49,8 @@ export class PieceQueue {
   }
 }
 
-function copied(piece: Buffer): Buffer {
+/** The memory that the piece was received into may be used again. */
+export function copied(piece: Buffer): Buffer {
   const copy = Buffer.from(piece);
   giveBack(piece.buffer, piece.length);
   return copy;

@@ -108,15 +108,19 @@ export class SegmentReader implements ContentReader, Presence {
   }
 
   #fetchAhead(): void {
-    const { depth } = this.#plan;
-    let arriving = this.#segments.reduce((sum, segment) => sum + Number(segment.arriving), 0);
-    while (arriving < depth) {
+    for (;;) {
       const range = this.#plan.ahead(this, this.#budget.shareOf(this));
-      if (!range || !this.#budget.roomFor(range.end - range.start)) return;
+      if (!range || this.#arriving >= this.#plan.depth) return;
+      if (!this.#budget.roomFor(range.end - range.start)) return;
       this.#insert(range, true).begin();
       this.#plan.grow();
-      arriving += 1;
     }
+  }
+
+  get #arriving(): number {
+    let count = 0;
+    for (const { arriving } of this.#segments) if (arriving) count += 1;
+    return count;
   }
 
   #insert(range: Range, ahead: boolean): Segment {
@@ -124,7 +128,7 @@ export class SegmentReader implements ContentReader, Presence {
       lasting: this.#plan.lasting || range.end - range.start <= LASTING_BYTES,
       ahead,
       reader: this,
-      onGone: (gone: Segment) => this.#segments.splice(this.#segments.indexOf(gone), 1),
+      onGone: (gone: Segment) => this.#segments.splice(this.#indexAfter(gone.start) - 1, 1),
     };
     const segment = new Segment(this.#source, this.#budget, range, options);
     this.#segments.splice(this.#indexAfter(range.start), 0, segment);

@@ -3,6 +3,7 @@ import type { Awaitable, Waiting } from '../filesystem.js';
 import { ChunkList } from './chunk-list.js';
 import type { ContentSource } from './content-source.js';
 import type { Evictable, MemoryBudget } from './memory-budget.js';
+import { giveSpare, SPARE_BYTES, takeSpare } from './spare-blocks.js';
 import { Transfer, type RunningGet } from './transfer.js';
 import { Waiters } from './waiters.js';
 
@@ -30,6 +31,8 @@ export class Segment implements Evictable {
   readonly #chunks: ChunkList;
   readonly #waiters = new Waiters();
   readonly #transfer: Transfer;
+  /** Memory of its own, of a segment that stays. */
+  #block: Buffer | undefined;
   #readBytes = 0;
   /** Reads under way, and answers that are still being used. */
   #users = 0;
@@ -105,7 +108,7 @@ export class Segment implements Evictable {
   /** What a `read` answered was used, or the read failed. */
   release(): void {
     this.#users -= 1;
-    if (this.#gone && this.#users === 0) this.#chunks.release();
+    if (this.#gone && this.#users === 0) this.#freeMemory();
   }
 
   evict(): void {
@@ -130,9 +133,25 @@ export class Segment implements Evictable {
 
   #onData(chunk: Buffer): void {
     const pinned = this.#options.lasting && chunk.buffer.byteLength > PINNED_TIMES * chunk.length;
-    this.#chunks.append(pinned ? Buffer.from(chunk) : chunk);
+    this.#chunks.append(pinned ? this.#copy(chunk) : chunk);
     if (pinned) giveBack(chunk.buffer, chunk.length);
     this.#waiters.arrived(this.#chunks.end);
+  }
+
+  #copy(chunk: Buffer): Buffer {
+    const fits = this.bytes <= SPARE_BYTES && this.bytes > SPARE_BYTES / PINNED_TIMES;
+    if (!fits) return Buffer.from(chunk);
+    this.#block ??= takeSpare();
+    const at = this.#chunks.end - this.start;
+    chunk.copy(this.#block, at);
+    return this.#block.subarray(at, at + chunk.length);
+  }
+
+  /** REQUIRES: nobody uses it any more. */
+  #freeMemory(): void {
+    this.#chunks.release();
+    if (this.#block) giveSpare(this.#block);
+    this.#block = undefined;
   }
 
   /** The chunks stay with those who already use the segment; nobody finds it any more. */
@@ -141,7 +160,7 @@ export class Segment implements Evictable {
     this.#gone = true;
     this.#budget.release(this);
     this.#transfer.stop();
-    if (this.#users === 0) this.#chunks.release();
+    if (this.#users === 0) this.#freeMemory();
     this.#options.onGone(this);
   }
 }

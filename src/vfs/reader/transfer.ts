@@ -91,6 +91,8 @@ export class Transfer {
 
   stop(): void {
     this.#stopped = true;
+    // Nothing is on its way any more: to say so to nobody costs an error with its stack.
+    if (this.#position >= this.#end) return;
     this.#controller.abort(stoppedError());
     this.#wake?.();
   }

@@ -1,0 +1,16 @@
+/** Memory for blocks that are kept, used again: random reads come and go by the thousand, and each would be the garbage collector's. */
+
+/** As a block of random reads. */
+export const SPARE_BYTES = 64 * 1024;
+const MAX_SPARE = 64;
+
+const spare: Buffer[] = [];
+
+export function takeSpare(): Buffer {
+  return spare.pop() ?? Buffer.allocUnsafeSlow(SPARE_BYTES);
+}
+
+/** REQUIRES: nobody uses it any more. */
+export function giveSpare(block: Buffer): void {
+  if (spare.length < MAX_SPARE) spare.push(block);
+}
