@@ -29,6 +29,8 @@ export class MemberNames {
   readonly #phodav: boolean;
   readonly #hrefOptions: HrefOptions;
   #selfSeen = false;
+  /** Of hrefs of members, as sent. */
+  #prefix: string | undefined;
 
   /** `basePath`: encoded; `collection`: path. */
   constructor(basePath: string, collection: string, profile: ServerProfile) {
@@ -43,13 +45,32 @@ export class MemberNames {
 
   place(entry: MultistatusEntry): Place {
     if (this.#phodav && entry.href === '') return this.#placeByDisplayName(entry);
+    const usual = this.#afterPrefix(entry.href);
+    if (usual !== undefined) return member(decodeSegment(usual));
     const segments = hrefSegments(entry.href, this.#hrefOptions);
     if (segments === undefined) return STRAY;
     const depth = this.#segments.length;
     if (!this.#beginsWithCollection(segments)) return STRAY;
     if (segments.length === depth) return this.#self();
     if (segments.length !== depth + 1) return STRAY;
+    this.#notePrefix(entry.href, segments[depth]!);
     return member(this.#nameOf(segments[depth]!, entry));
+  }
+
+  /** Servers write all members alike: what was before the name of the first is before the others. */
+  #notePrefix(href: string, segment: string): void {
+    if (this.#phodav || this.#prefix !== undefined) return;
+    const path = href.endsWith('/') ? href.slice(0, -1) : href;
+    if (path.endsWith(`/${segment}`)) this.#prefix = path.slice(0, -segment.length);
+  }
+
+  /** The last segment of a member's href. Undefined: it has to be read in full. */
+  #afterPrefix(href: string): string | undefined {
+    const prefix = this.#prefix;
+    if (prefix === undefined || !href.startsWith(prefix)) return undefined;
+    const end = href.endsWith('/') ? href.length - 1 : href.length;
+    const segment = href.slice(prefix.length, end);
+    return segment === '' || /[/?#]/.test(segment) ? undefined : segment;
   }
 
   #beginsWithCollection(segments: readonly string[]): boolean {

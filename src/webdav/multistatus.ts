@@ -19,6 +19,7 @@ export interface MultistatusEntry {
 const MAX_TEXT_LENGTH = 1024 * 1024;
 
 const RESOURCETYPE = 'DAV: resourcetype';
+const NONE: ReadonlyMap<string, number> = new Map();
 const STATUS_LINE = /^HTTP\/\d+(?:\.\d+)? +(\d{3})(?: |$)/;
 
 /** Depth of the element that is being read, the root being 1. */
@@ -44,7 +45,7 @@ export class MultistatusReader implements XmlHandler {
   #status: number | undefined;
   #condition: string | undefined;
   #properties = new Map<string, string>();
-  #refused = new Map<string, number>();
+  #refused: Map<string, number> | undefined;
 
   #propstatStatus: number | undefined;
   #names: string[] = [];
@@ -110,7 +111,7 @@ export class MultistatusReader implements XmlHandler {
     this.#status = undefined;
     this.#condition = undefined;
     this.#properties = new Map();
-    this.#refused = new Map();
+    this.#refused = undefined;
   }
 
   #endResponse(): void {
@@ -120,7 +121,7 @@ export class MultistatusReader implements XmlHandler {
       href: this.#href,
       status: this.#status,
       properties: this.#properties,
-      refused: this.#refused,
+      refused: this.#refused ?? NONE,
       condition: this.#condition,
     });
   }
@@ -182,7 +183,7 @@ export class MultistatusReader implements XmlHandler {
     const status = this.#propstatStatus ?? 200;
     for (const [index, name] of this.#names.entries()) {
       if (status >= 200 && status < 300) this.#properties.set(name, this.#values[index] ?? '');
-      else this.#refused.set(name, status);
+      else (this.#refused ??= new Map()).set(name, status);
     }
   }
 

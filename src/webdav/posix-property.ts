@@ -17,8 +17,24 @@ export function formatPosixProperty(posix: PosixProperty): string {
   return fields.join(' ');
 }
 
+/** As our share writes it of nearly every file: reading it key by key takes five times as long. */
+const USUAL =
+  /^mode=([0-7]{1,7}) mtime=(-?\d{1,15})\.(\d{9}) atime=(-?\d{1,15})\.(\d{9}) ino=(\d{1,15}) nlink=(\d{1,9})$/;
+
 /** Unknown keys and values that can't be read are left out. */
 export function parsePosixProperty(text: string): PosixProperty {
+  const usual = USUAL.exec(text);
+  if (usual === null) return parseFields(text);
+  return {
+    mode: parseInt(usual[1]!, 8),
+    mtime: { sec: Number(usual[2]), nsec: Number(usual[3]) },
+    atime: { sec: Number(usual[4]), nsec: Number(usual[5]) },
+    ino: Number(usual[6]),
+    nlink: Number(usual[7]),
+  };
+}
+
+function parseFields(text: string): PosixProperty {
   const posix: { -readonly [Key in keyof PosixProperty]: PosixProperty[Key] } = {};
   for (const field of text.split(/\s+/)) {
     const at = field.indexOf('=');

@@ -23,21 +23,30 @@ export function propertyKey({ ns, name }: PropertyName): string {
   return `${ns} ${name}`;
 }
 
-const BASE = [dav('resourcetype'), dav('getcontentlength'), dav('getlastmodified'), dav('getetag')];
+const OF_ALL = [dav('resourcetype'), dav('getcontentlength'), dav('getetag')];
+const BASE = [...OF_ALL, dav('getlastmodified')];
 
 /**
- * What stat and list ask for. Each property costs phodav time for each member, so it gets no more than is used: its
+ * What stat and list ask for. Each property costs both sides time for each member, so no more are asked for than are used: our own
+ * share tells its times with the mode. phodav's
  * executable flag ("the host's user may execute it") is told only when asked for in the namespace DAV:, and displayname is how
  * names are recovered that it spoils in hrefs.
  */
 export function statProperties(profile: ServerProfile): readonly PropertyName[] {
+  if (profile.livePosix) return [...OF_ALL, POSIX];
   if (profile.name === 'phodav') {
     return [...BASE, dav('displayname'), dav('executable'), POSIX];
   }
   const names = [...BASE, dav('creationdate')];
   if (profile.setsExecutable) names.push(EXECUTABLE);
-  if (profile.deadProperties || profile.livePosix) names.push(POSIX);
+  if (profile.deadProperties) names.push(POSIX);
   return names;
+}
+
+/** What a search asks for: people are shown when a file was made. */
+export function searchProperties(profile: ServerProfile): readonly PropertyName[] {
+  const names = statProperties(profile);
+  return profile.livePosix ? [...names, dav('creationdate')] : names;
 }
 
 /** `name`: as href.ts and name recovery found it. */

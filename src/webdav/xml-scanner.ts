@@ -150,9 +150,13 @@ export class XmlScanner {
   }
 
   #startTag(text: string, at: number): number {
-    const end = tagEnd(text, at + 1);
+    const shortest = text.indexOf('>', at + 1);
+    if (shortest < 0) return -1;
+    // A tag that was read before has no quote open where it ends.
+    const known = this.#tags.get(text.slice(at + 1, shortest));
+    const end = known !== undefined ? shortest : tagEnd(text, at + 1);
     if (end < 0) return -1;
-    const tag = this.#tag(text.slice(at + 1, end));
+    const tag = known ?? this.#readTag(text.slice(at + 1, end));
     const parent = this.#levels.at(-1)?.scope ?? this.#rootScope;
     if (this.#levels.length === 0) {
       if (this.#rootSeen) throw new XmlError('the XML answer has a second root');
@@ -171,9 +175,7 @@ export class XmlScanner {
     return end + 1;
   }
 
-  #tag(inner: string): Tag {
-    const cached = this.#tags.get(inner);
-    if (cached !== undefined) return cached;
+  #readTag(inner: string): Tag {
     const tag = readTag(inner);
     if (inner.length <= MAX_CACHED_TAG_LENGTH && this.#tags.size < MAX_CACHED_TAGS) {
       this.#tags.set(inner, tag);

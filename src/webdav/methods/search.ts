@@ -3,7 +3,7 @@ import { send, type DavContext } from '../context.js';
 import { decodeSegment, hrefSegments, isUnsafeName, nameOf, toTarget } from '../href.js';
 import { isUploadName } from '../hidden-names.js';
 import { MultistatusReader, type MultistatusEntry } from '../multistatus.js';
-import { statProperties, toResource } from '../properties.js';
+import { searchProperties, toResource } from '../properties.js';
 import { XML_CONTENT_TYPE } from '../request-body.js';
 import { searchBody } from '../search-body.js';
 import { requireStatus } from '../status.js';
@@ -31,7 +31,7 @@ export async function search(
     path: '',
     headers: { 'content-type': XML_CONTENT_TYPE },
     body: searchBody({
-      select: statProperties(profile),
+      select: searchProperties(profile),
       scope: toTarget(basePath, path, true),
       where: options.where,
       limit: options.limit,

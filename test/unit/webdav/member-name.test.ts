@@ -118,3 +118,33 @@ test('entries elsewhere are no members', () => {
     ['x', 'y', 'self', 'self', ...Array<string>(11).fill('stray')],
   );
 });
+
+test('hrefs that look alike after the first are read like the first', () => {
+  const names = new MemberNames('/base', '/a b', profile('davport'));
+  const place = (href: string): string => {
+    const entry = {
+      href,
+      status: undefined,
+      properties: new Map(),
+      refused: new Map(),
+      condition: undefined,
+    };
+    const found = names.place(entry);
+    return found.kind === 'member' ? `member ${found.name}` : found.kind;
+  };
+  for (let round = 0; round < 2; round++) {
+    assert.equal(place('/base/a%20b/'), 'self');
+    assert.equal(place('/base/a%20b/sub//'), 'member sub');
+    assert.equal(place('/base/a%20b/x%2Fy'), 'stray');
+    assert.equal(place('/base/a%20b/one%20two'), 'member one two');
+    assert.equal(place('/base/a%20b/sub/'), 'member sub');
+    assert.equal(place('/base/a%20b/sub/below'), 'stray');
+    assert.equal(place('/base/a%20b/..'), 'stray');
+    assert.equal(place('/base/a%20b/%2e%2e'), 'stray');
+    assert.equal(place('/base/a%20b/name?query'), 'member name');
+    assert.equal(place('/base/A%20b/other'), 'stray');
+    assert.equal(place('http://host/base/a%20b/absolute'), 'member absolute');
+    assert.equal(place('/base/a b/raw'), 'member raw');
+    assert.equal(place('/base/a%20b//twice'), 'stray');
+  }
+});

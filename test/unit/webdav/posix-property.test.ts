@@ -66,3 +66,22 @@ test('of another version only the mode holds', () => {
   assert.deepEqual(posixOfVersion(posix, undefined), { mode: 0o100755 });
   assert.equal(posixOfVersion({ mtime: { sec: 1, nsec: 0 }, etag: '"1"' }, '"2"'), undefined);
 });
+
+test('the usual text and the same in another order mean the same', () => {
+  const fields = [
+    'mode=100644',
+    'mtime=-5.000000001',
+    'atime=1700000000.120000000',
+    'ino=7',
+    'nlink=1',
+  ];
+  const expected = {
+    mode: 0o100644,
+    mtime: { sec: -5, nsec: 1 },
+    atime: { sec: 1700000000, nsec: 120_000_000 },
+    ino: 7,
+    nlink: 1,
+  };
+  assert.deepEqual(parsePosixProperty(fields.join(' ')), expected);
+  assert.deepEqual(parsePosixProperty(fields.toReversed().join(' ')), expected);
+});
