@@ -17,17 +17,18 @@ import { FsError } from './filesystem.js';
 import { ListingsAhead } from './listings-ahead.js';
 import type { Node } from './node.js';
 
-interface Member {
-  readonly name: string;
-  /** Undefined for files that are only here. */
-  readonly resource: Resource | undefined;
+/** What a handle tells. As arrays side by side: one object for each of 100,000 members would hold up the event loop. */
+interface Members {
+  readonly names: readonly string[];
+  /** None for files that are only here, which come last. */
+  readonly resources: readonly Resource[];
+  /** When the peer told it. */
+  readonly at: number;
 }
 
 interface DirectoryHandle {
   /** Taken when reading begins, and again when it begins anew (rewinddir). */
-  members: readonly Member[] | undefined;
-  /** When the peer told it. */
-  at: number;
+  members: Members | undefined;
 }
 
 const DOTS = 2;
@@ -46,7 +47,7 @@ export class Directories {
   open(node: Node): OpenAnswer {
     if (!node.isDirectory) throw new FsError('ENOTDIR');
     const fh = this.#nextFh++;
-    this.#handles.set(fh, { members: undefined, at: 0 });
+    this.#handles.set(fh, { members: undefined });
     return { fh, keepCache: false, directIo: false };
   }
 
@@ -61,11 +62,11 @@ export class Directories {
     add: (entry: DirectoryEntry) => boolean,
     ctx: RequestContext,
   ): Awaitable<void> {
-    return chain(this.#members(node, fh, offset, ctx), ({ members }) => {
+    return chain(this.#members(node, fh, offset, ctx), (members) => {
       const from = this.#addDots(node, offset, add);
       if (from < 0) return;
-      for (let i = from; i < members.length; i++) {
-        if (!add(this.#entryOf(node, members[i]!, i))) return;
+      for (let i = from; i < members.names.length; i++) {
+        if (!add(this.#entryOf(node, members, i))) return;
       }
     });
   }
@@ -77,17 +78,17 @@ export class Directories {
     add: (entry: DirectoryEntry, lookup: Entry) => boolean,
     ctx: RequestContext,
   ): Awaitable<void> {
-    return chain(this.#members(node, fh, offset, ctx), ({ members, at }) => {
+    return chain(this.#members(node, fh, offset, ctx), ({ names, resources, at }) => {
       const none = this.#core.answers.noEntry(-Infinity);
       const from = this.#addDots(node, offset, (entry) => add(entry, none));
       if (from < 0) return;
-      for (let i = from; i < members.length; i++) {
-        const member = members[i]!;
-        const child = this.#nodeOf(node, member, at);
-        const entry = { name: member.name, offset: i + DOTS + 1, type: S_IFDIR, ino: 0 };
+      for (let i = from; i < names.length; i++) {
+        const name = names[i]!;
+        const child = this.#nodeOf(node, name, resources[i], at);
+        const entry = { name, offset: i + DOTS + 1, type: S_IFDIR, ino: 0 };
         if (child === undefined) {
           // Removed since the handle's moment: told, since it was promised, but not to be used.
-          if (!add({ ...entry, type: typeOfMember(member), ino: 1 }, none)) return;
+          if (!add({ ...entry, type: typeOfMember(resources[i]), ino: 1 }, none)) return;
           continue;
         }
         const { told: before } = child;
@@ -111,54 +112,54 @@ export class Directories {
     return Math.max(0, offset - DOTS);
   }
 
-  #members(
-    node: Node,
-    fh: number,
-    offset: number,
-    waiting: Waiting,
-  ): Awaitable<{ members: readonly Member[]; at: number }> {
+  #members(node: Node, fh: number, offset: number, waiting: Waiting): Awaitable<Members> {
     const handle = this.#handles.get(fh);
     if (handle === undefined) throw new FsError('EBADF');
-    if (offset > 0 && handle.members !== undefined)
-      return { members: handle.members, at: handle.at };
+    if (offset > 0 && handle.members !== undefined) return handle.members;
     this.#ahead.asked(node);
     const asked = this.#core.listings.listing(node, waiting);
     this.#ahead.goOn(node);
     return chain(asked, (listing) => {
-      const members: Member[] = [];
-      for (const [name, resource] of listing) members.push({ name, resource });
+      const names = [...listing.keys()];
       for (const [name, child] of node.children) {
-        if (child.isLocal && !listing.has(name)) members.push({ name, resource: undefined });
+        if (child.isLocal && !listing.has(name)) names.push(name);
       }
-      handle.members = members;
-      handle.at = this.#core.cache.listing(node.id, -Infinity)?.at ?? this.#core.now();
-      return { members, at: handle.at };
+      const at = this.#core.cache.listing(node.id, -Infinity)?.at ?? this.#core.now();
+      handle.members = { names, resources: [...listing.values()], at };
+      return handle.members;
     });
   }
 
-  #entryOf(node: Node, member: Member, index: number): DirectoryEntry {
-    const child = node.children.get(member.name);
+  #entryOf(node: Node, { names, resources }: Members, index: number): DirectoryEntry {
+    const name = names[index]!;
+    const resource = resources[index];
+    const child = node.children.get(name);
     return {
-      name: member.name,
+      name,
       offset: index + DOTS + 1,
-      type: child !== undefined ? typeOf(child.resource) : typeOfMember(member),
+      type: child !== undefined ? typeOf(child.resource) : typeOfMember(resource),
       // readdir(3) only needs a number that is not 0; stat(2) tells the true one.
-      ino: child?.ino ?? member.resource?.posix?.ino ?? index + DOTS + 1,
+      ino: child?.ino ?? resource?.posix?.ino ?? index + DOTS + 1,
     };
   }
 
   /** Undefined: no such name any more. */
-  #nodeOf(directory: Node, member: Member, at: number): Node | undefined {
-    const live = directory.children.get(member.name);
+  #nodeOf(
+    directory: Node,
+    name: string,
+    resource: Resource | undefined,
+    at: number,
+  ): Node | undefined {
+    const live = directory.children.get(name);
     if (live?.isLocal === true) return live;
-    const newer = this.#core.cache.find(directory.id, member.name, at);
+    const newer = this.#core.cache.find(directory.id, name, at);
     if (newer !== undefined) {
-      return newer.resource && this.#core.adopt(directory, member.name, newer.resource, newer.at);
+      return newer.resource && this.#core.adopt(directory, name, newer.resource, newer.at);
     }
-    return member.resource && this.#core.adopt(directory, member.name, member.resource, at);
+    return resource && this.#core.adopt(directory, name, resource, at);
   }
 }
 
-function typeOfMember(member: Member): number {
-  return member.resource === undefined ? S_IFDIR : typeOf(member.resource);
+function typeOfMember(resource: Resource | undefined): number {
+  return resource === undefined ? S_IFDIR : typeOf(resource);
 }

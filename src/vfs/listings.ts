@@ -35,7 +35,7 @@ export class Listings {
     const answer = await this.#core.client
       .list(directory.path, { signal, question: inquiry?.question })
       .finally(() => this.#core.watch.end(inquiry));
-    const members = new Map(answer.members.map((member) => [member.name, member]));
+    const { members } = answer;
     const selfChanged = selfBefore !== directory.parent?.changes.last(directory.name);
     if (answer.self?.kind === 'collection' && !selfChanged && directory.gate === undefined) {
       directory.resource = answer.self;

@@ -243,7 +243,8 @@ export interface MoveOptions {
 export interface Listing {
   /** The collection itself, with name ''. */
   readonly self: Resource | undefined;
-  readonly members: Resource[];
+  /** By name; the receiver's own. No copy is made of what may be 100,000 entries. */
+  readonly members: Map<string, Resource>;
   /** Uploads on the way, or left by a client that died (see hidden-names.ts). */
   readonly uploads: readonly Resource[];
 }

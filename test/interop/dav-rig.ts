@@ -51,5 +51,5 @@ export function withStatus(status: number): (error: unknown) => boolean {
 }
 
 export async function names(client: WebDavClient, path: string): Promise<string[]> {
-  return (await client.list(path)).members.map(({ name }) => name).sort();
+  return [...(await client.list(path)).members.keys()].sort();
 }

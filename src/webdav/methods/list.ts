@@ -61,7 +61,7 @@ class ListingBuilder {
   }
 
   build(): Listing {
-    return { self: this.#self, members: [...this.#members.values()], uploads: this.#uploads };
+    return { self: this.#self, members: this.#members, uploads: this.#uploads };
   }
 
   #addMember(entry: MultistatusEntry, name: string): void {
