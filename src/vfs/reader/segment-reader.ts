@@ -53,7 +53,7 @@ export class SegmentReader implements ContentReader, Presence {
 
   close(): void {
     this.#closed = true;
-    for (const segment of [...this.#segments]) segment.close(closedError());
+    for (const segment of [...this.#segments]) segment.close(closedError);
     this.#source.close();
   }
 

@@ -115,10 +115,10 @@ export class Segment implements Evictable {
     this.#leave();
   }
 
-  /** Ends it; `error` goes to those who wait. */
-  close(error: unknown): void {
+  /** Ends it; the error goes to those who wait. */
+  close(makeError: () => Error): void {
     if (!this.#gone) this.#leave();
-    this.#waiters.fail(error);
+    if (this.busy) this.#waiters.fail(makeError());
   }
 
   #hand(offset: number, length: number): Buffer[] {
