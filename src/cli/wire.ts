@@ -92,10 +92,12 @@ function openHttp(
   { address, options, credentials }: MountRequest,
   log: Logger,
 ): { http: HttpClient; mux: Mux | undefined } {
-  const { timeoutMs, maxRequests } = options;
+  const { timeoutMs, maxRequests, compress } = options;
   if (address.kind === 'http') {
     const http = createTcpHttpClient(address.url.href, {
       timeoutMs,
+      compress,
+      log,
       ...(maxRequests !== undefined && { connections: maxRequests }),
       ...(credentials && { credentials }),
       ...(options.cacert !== undefined && { ca: readCertificates(options.cacert) }),
@@ -110,7 +112,7 @@ function openHttp(
   const mux = createOpenerMux(channel, { log });
   const limits =
     maxRequests === undefined ? {} : { metadataInFlight: maxRequests, bulkInFlight: maxRequests };
-  return { http: createMuxHttpClient(mux, { timeoutMs, ...limits }), mux };
+  return { http: createMuxHttpClient(mux, { timeoutMs, compress, log, ...limits }), mux };
 }
 
 function readCertificates(file: string): Buffer {

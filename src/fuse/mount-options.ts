@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.js';
+import { COMPRESS_MODES, type CompressMode } from '../http/compression.js';
 import { LOG_LEVELS, type LogLevel } from '../log.js';
 import { nearest } from './nearest.js';
 
@@ -36,6 +37,7 @@ export interface MountOptions {
   readonly readAheadBytes: number | undefined;
   readonly timeoutMs: number;
   readonly maxRequests: number | undefined;
+  readonly compress: CompressMode;
   readonly username: string | undefined;
   readonly passwdFile: string | undefined;
   readonly cacert: string | undefined;
@@ -124,6 +126,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionRow>> = {
   read_ahead: valued('readAheadBytes', 'bytes', 'vfs', 'memory for read-ahead: 64M, 1G'),
   timeout: valued('timeoutMs', 'seconds', 'http', 'longest time an operation takes, seconds (30)'),
   max_requests: valued('maxRequests', 'number', 'http', 'requests under way at once'),
+  compress: valued('compress', COMPRESS_MODES, 'http', 'listings: auto (default), always, never'),
   username: valued('username', 'text', 'http', 'user name for an HTTP server'),
   passwd_file: valued('passwdFile', 'text', 'http', 'file with the password for an HTTP server'),
   cacert: valued('cacert', 'text', 'http', 'file with the certificate of the authority to trust'),
@@ -181,6 +184,7 @@ const DEFAULTS: MountOptions = {
   readAheadBytes: undefined,
   timeoutMs: 30_000,
   maxRequests: undefined,
+  compress: 'auto',
   username: undefined,
   passwdFile: undefined,
   cacert: undefined,

@@ -1,5 +1,6 @@
 import { errors } from 'undici';
 import { MuxError } from '../mux/types.js';
+import { UnknownCodingError } from './decoder.js';
 import { HttpError } from './types.js';
 
 /** What was seen of an attempt when it failed. */
@@ -83,6 +84,7 @@ function describe(error: unknown): string {
 /** A response that broke off can be asked for again; one that is no HTTP can't. */
 export function isCutOff(error: HttpError): boolean {
   return !(
+    error instanceof UnknownCodingError ||
     error.cause instanceof errors.HTTPParserError ||
     error.cause instanceof errors.HeadersOverflowError ||
     error.cause instanceof errors.RequestContentLengthMismatchError

@@ -1,7 +1,10 @@
 import type { Dispatcher } from 'undici';
-import { BodyFeed, toSendable } from './body.js';
 import { giveBack } from '../receive-memory.js';
+import { BodyFeed, toSendable } from './body.js';
+import type { Compression } from './compression.js';
+import { Decoder, isCoded } from './decoder.js';
 import { toHttpError } from './errors.js';
+import type { LinkSpeed } from './link-speed.js';
 import { HttpError, type HttpHead, type HttpRequest, type HttpResponse } from './types.js';
 
 const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
@@ -31,20 +34,31 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** The sink was told of a response: the request can't be sent again behind its back. */
   delivered = false;
   bytesIn = 0;
+  readonly asksForCoding: boolean;
   readonly #request: HttpRequest;
+  readonly #compression: Compression;
   readonly #outcome: ExchangeOutcome;
   #controller: Dispatcher.DispatchController | undefined;
   #head: HttpHead | undefined;
   #toSink = false;
+  #decoder: Decoder | undefined;
+  #speed: LinkSpeed | undefined;
   #chunks: Buffer[] = [];
   #collectedBytes = 0;
   #settled = false;
   /** What we ended the attempt with ourselves; undici's own error is then only an echo. */
   #ownError: { readonly reason: unknown } | undefined;
 
-  constructor(request: HttpRequest, priority: 'metadata' | 'bulk', outcome: ExchangeOutcome) {
+  constructor(
+    request: HttpRequest,
+    priority: 'metadata' | 'bulk',
+    compression: Compression,
+    outcome: ExchangeOutcome,
+  ) {
     this.#request = request;
     this.priority = priority;
+    this.#compression = compression;
+    this.asksForCoding = compression.wants(request);
     this.#outcome = outcome;
     this.body = toSendable(request.body);
   }
@@ -82,6 +96,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.started = true;
+    if (this.asksForCoding || this.#request.compressible !== true) return;
+    this.#speed = this.#compression.speedOf(this.#request);
+    this.#speed?.ask();
   }
 
   onResponseStart(
@@ -92,6 +109,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.bytesIn += 1;
     if (status < 200 || this.#settled) return;
     this.#head = { status, headers: joinFields(headers) };
+    if (!this.#beginBody(controller, this.#head)) return;
     const sink = this.#request.sink;
     if (sink === undefined || status >= 300) return;
     this.#toSink = true;
@@ -102,11 +120,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.bytesIn += chunk.length;
     if (this.#settled) return;
-    if (this.#toSink) this.#guard(controller, () => this.#request.sink!.onData(chunk));
-    else this.#collect(controller, chunk);
+    this.#speed?.arrived(chunk.length);
+    if (this.#decoder) this.#decoder.write(chunk);
+    else this.#deliver(controller, chunk);
   }
 
   onResponseEnd(): void {
+    if (this.#decoder) this.#decoder.end();
+    else this.#finish();
+  }
+
+  #finish(): void {
     const head = this.#head;
     if (head === undefined || this.#settled) return;
     const body = this.#chunks.length === 0 ? NO_BODY : Buffer.concat(this.#chunks);
@@ -119,6 +143,41 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const sourceError = this.body instanceof BodyFeed ? this.body.sourceError : undefined;
     const trace = { started: this.started, headReceived: this.#head !== undefined };
     this.#reject(this.#ownError?.reason ?? sourceError ?? toHttpError(error, trace));
+  }
+
+  /** False: the body is of no use. */
+  #beginBody(controller: Dispatcher.DispatchController, head: HttpHead): boolean {
+    const { compressible } = this.#request;
+    try {
+      if (compressible === true && isCoded(head.headers['content-encoding'])) {
+        this.#decoder = this.#newDecoder(controller);
+      }
+    } catch (error) {
+      this.#refuseCoding(controller, error as HttpError);
+      return false;
+    }
+    if (compressible === true) return true;
+    this.#speed = this.#compression.speedOf(this.#request);
+    this.#speed?.begin();
+    return true;
+  }
+
+  #newDecoder(controller: Dispatcher.DispatchController): Decoder {
+    return new Decoder({
+      onData: (chunk) => this.#deliver(controller, chunk),
+      onEnd: () => this.#finish(),
+      onError: (error) => this.#refuseCoding(controller, error),
+    });
+  }
+
+  #refuseCoding(controller: Dispatcher.DispatchController, error: HttpError): void {
+    this.#compression.giveUp(this.#request, error);
+    this.#refuse(controller, error);
+  }
+
+  #deliver(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#toSink) this.#guard(controller, () => this.#request.sink!.onData(chunk));
+    else this.#collect(controller, chunk);
   }
 
   #collect(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -155,6 +214,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #close(clean: boolean): void {
     this.#settled = true;
     this.#chunks = [];
+    this.#speed?.end();
+    this.#decoder?.destroy();
     if (this.body instanceof BodyFeed) this.body.stop();
     this.onSettled(clean);
   }

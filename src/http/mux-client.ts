@@ -1,6 +1,8 @@
 import { Client } from 'undici';
 import type { Mux, MuxStream } from '../mux/types.js';
+import type { Logger } from '../log.js';
 import type { Clock } from './clock.js';
+import type { CompressMode } from './compression.js';
 import type { Exchange } from './exchange.js';
 import { toDispatchOptions } from './dispatch-options.js';
 import { Requester, type Transport } from './requester.js';
@@ -15,6 +17,9 @@ export interface MuxHttpOptions {
   /** Requests in flight with file content; default 8. */
   readonly bulkInFlight?: number;
   readonly clock?: Clock;
+  /** Default auto. */
+  readonly compress?: CompressMode;
+  readonly log?: Logger;
 }
 
 /** What a host that listens on the local port of spice-webdavd is called by its clients; any value is accepted. */
@@ -151,6 +156,8 @@ export function createMuxHttpClient(mux: Mux, options: MuxHttpOptions = {}): Htt
     timeoutMs: options.timeoutMs ?? 30_000,
     limits: toLimits(options),
     ...(options.clock && { clock: options.clock }),
+    ...(options.compress && { compress: options.compress }),
+    ...(options.log && { log: options.log }),
   });
   return {
     basePath: '',

@@ -1,4 +1,6 @@
+import { silentLogger, type Logger } from '../log.js';
 import { systemClock, type Clock } from './clock.js';
+import { Compression, type CompressMode } from './compression.js';
 import type { Exchange } from './exchange.js';
 import { RunningRequest } from './running-request.js';
 import { Slots, type SlotLimits } from './slots.js';
@@ -31,6 +33,8 @@ export interface RequesterOptions {
   readonly timeoutMs: number;
   readonly limits: SlotLimits;
   readonly clock?: Clock;
+  readonly compress?: CompressMode;
+  readonly log?: Logger;
 }
 
 /** Queue, deadlines and repetition around the attempts that a transport makes. */
@@ -40,11 +44,13 @@ export class Requester {
   readonly clock: Clock;
   readonly slots: Slots;
   readonly watchdog: Watchdog;
+  readonly compression: Compression;
   readonly timeoutMs: number;
   bytesReceived = 0;
   readonly #running = new Set<RunningRequest>();
   /** Of those, standing ones: what a transport counts has their bytes in it. */
   #standing = 0;
+  readonly #unsubscribe: () => void;
   #closed = false;
 
   constructor(transport: Transport, options: RequesterOptions) {
@@ -52,6 +58,14 @@ export class Requester {
     this.timeoutMs = options.timeoutMs;
     this.clock = options.clock ?? systemClock;
     this.slots = new Slots(options.limits);
+    this.compression = new Compression(
+      options.compress ?? 'auto',
+      this.clock,
+      options.log ?? silentLogger,
+    );
+    this.#unsubscribe = transport.onConnectedChange((connected) => {
+      if (!connected) this.compression.forget();
+    });
     this.watchdog = new Watchdog(
       this.clock,
       options.timeoutMs,
@@ -80,6 +94,7 @@ export class Requester {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#unsubscribe();
     for (const running of [...this.#running]) running.interrupt(closedError());
     await this.transport.close();
   }

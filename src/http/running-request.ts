@@ -103,7 +103,10 @@ export class RunningRequest {
     this.#requester.count(this.#request.method);
     return new Promise((resolve, reject) => {
       this.#retireExchange();
-      const exchange = new Exchange(this.#request, this.#kind, { resolve, reject });
+      const exchange = new Exchange(this.#request, this.#kind, this.#requester.compression, {
+        resolve,
+        reject,
+      });
       this.#exchange = exchange;
       this.#requester.transport.send(this.#request, exchange);
     });

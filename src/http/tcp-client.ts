@@ -1,7 +1,9 @@
 import { Pool } from 'undici';
 import { UsageError } from '../errors.js';
 import { Authenticator, type Credentials } from './auth.js';
+import type { Logger } from '../log.js';
 import type { Clock } from './clock.js';
+import type { CompressMode } from './compression.js';
 import { toDispatchOptions } from './dispatch-options.js';
 import type { Exchange } from './exchange.js';
 import { Requester, type Transport } from './requester.js';
@@ -18,6 +20,9 @@ export interface TcpHttpOptions {
   /** Takes any certificate: for a server on a network that is trusted. */
   readonly insecure?: boolean;
   readonly clock?: Clock;
+  /** Default auto. */
+  readonly compress?: CompressMode;
+  readonly log?: Logger;
 }
 
 /** A server that is being restarted refuses connections for a moment. */
@@ -109,6 +114,8 @@ class TcpHttpClient implements HttpClient {
       // One connection is kept for metadata while file content is on the others.
       limits: { total, metadata: total, bulk: Math.max(1, total - 1) },
       ...(options.clock && { clock: options.clock }),
+      ...(options.compress && { compress: options.compress }),
+      ...(options.log && { log: options.log }),
     });
     this.counters = this.#requester.counters;
     this.#auth = options.credentials && new Authenticator(options.credentials);

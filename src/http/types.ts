@@ -49,6 +49,8 @@ export interface HttpRequest {
    * A request none of whose bytes were written may always be sent again.
    */
   readonly retriable?: boolean;
+  /** The answer is text of any length, which may come compressed where that pays. Never for content: its ranges are of other bytes. */
+  readonly compressible?: boolean;
   /** Metadata goes before bulk data when requests queue for a slot. Default 'metadata'; GET and PUT bodies are 'bulk'. */
   readonly priority?: 'metadata' | 'bulk';
   /**

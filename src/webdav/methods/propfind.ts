@@ -36,6 +36,7 @@ export async function propfind(context: DavContext, request: PropfindRequest): P
     },
     body: request.body,
     sink,
+    compressible: request.depth === '1',
     call,
   });
   if (question) question.covered = response.headers['davport-feed'] === question.feed;

@@ -38,6 +38,7 @@ export async function search(
       profile,
     }),
     sink,
+    compressible: true,
     // As long as it takes, beside what programs wait for. What was told can't be taken back: it isn't sent again.
     standing: true,
     call: options,

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
 import { UsageError } from '../../../src/errors.js';
+import { COMPRESS_MODES } from '../../../src/http/compression.js';
 import { OPTION_TABLE, parseMountOptions } from '../../../src/fuse/mount-options.js';
 
 describe('mount options', () => {
@@ -39,6 +41,15 @@ describe('mount options', () => {
     }
   });
 
+  test('compress is auto unless it is said', () => {
+    assert.equal(parseMountOptions([]).compress, 'auto');
+    assert.equal(parseMountOptions(['compress=never']).compress, 'never');
+    assert.equal(parseMountOptions(['compress=always']).compress, 'always');
+    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    const row = /^\| `compress=WHEN`.*$/m.exec(readme)?.[0] ?? '';
+    for (const mode of COMPRESS_MODES) assert.ok(row.includes(`\`${mode}\``), `README.md: ${mode}`);
+  });
+
   test('a later option wins', () => {
     assert.equal(parseMountOptions(['ro,rw']).ro, false);
     assert.equal(parseMountOptions(['rw', 'ro']).ro, true);
@@ -66,6 +77,7 @@ describe('mount options', () => {
     ['timeout=1e999', /must be seconds/],
     ['read_ahead=64X', /must be a size/],
     ['bridge=libfuse', /must be one of kernel, fuse-native/],
+    ['compress=gzip', /must be one of auto, always, never/],
     ['writeback', /writeback is not there yet/],
     ['allow_other,allow_root', /exclude each other/],
   ] as const) {
