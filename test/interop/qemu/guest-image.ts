@@ -17,7 +17,7 @@ const MODULES = [
 ];
 
 const SOURCES = [
-  ...['src/errors', 'src/log', 'src/native/binding', 'src/channel/errors'],
+  ...['src/errors', 'src/log', 'src/receive-memory', 'src/native/binding', 'src/channel/errors'],
   ...['src/channel/virtio-names', 'src/channel/virtio-session', 'src/channel/virtio-port'],
   'test/interop/qemu/guest-program',
 ];
