@@ -31,14 +31,9 @@ export class Coverage {
   #asked = 0;
   ownChangeAt = -Infinity;
 
-  /**
-   * A question is asked; returns what has been said so far, by number. What was settled is forgotten only now that no older question
-   * is on its way, whose answer it would have to contradict.
-   */
+  /** A question is asked; returns what has been said so far, by number. */
   begin(): number {
-    if (this.#asked === 0) {
-      for (const [name, entry] of this.#names) if (entry.settled) this.#names.delete(name);
-    }
+    this.#forgetSettled();
     this.#asked += 1;
     return this.#count;
   }
@@ -46,6 +41,13 @@ export class Coverage {
   /** It was answered, or given up. */
   end(): void {
     this.#asked -= 1;
+    this.#forgetSettled();
+  }
+
+  /** Only while no older question is on its way, whose answer it would have to contradict. */
+  #forgetSettled(): void {
+    if (this.#asked > 0) return;
+    for (const [name, entry] of this.#names) if (entry.settled) this.#names.delete(name);
   }
 
   isOf(directory: Node): boolean {

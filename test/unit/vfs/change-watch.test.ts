@@ -195,7 +195,9 @@ test('whatever overtakes what: when all is told, what is known is what is there'
     await waitUntil('the last line', () =>
       seen.some((line) => 'path' in line && line.path === '/last'),
     );
-    for (let round = 0; round < 3; round++) {
+    // An answer may be of a folder whose coverage begins with it: what is below is asked once more. Then nothing is.
+    const rounds = 6;
+    for (let round = 0; round < rounds; round++) {
       await delay(5);
       const before = requests();
       for (const folder of FOLDERS) {
@@ -210,7 +212,7 @@ test('whatever overtakes what: when all is told, what is known is what is there'
         }
       }
       t.diagnostic(`round ${round}: ${requests() - before} requests`);
-      if (round === 2) assert.equal(requests() - before, 0);
+      if (round === rounds - 1) assert.equal(requests() - before, 0);
     }
   });
 });
