@@ -8,12 +8,16 @@ const NEAR = 8;
 /** So many in turn make it likely that the next folder is gone through as well. */
 const TRUSTED_RUN = 16;
 
+/** To sort the names of more would hold up everybody else. */
+const MAX_SORTED = 10_000;
+
 /** The members of one folder, in each order that programs go by: that of the listing, and that of the names. */
 export class Siblings {
   readonly #orders: readonly SiblingOrder[];
 
   constructor(names: readonly string[]) {
-    this.#orders = [new SiblingOrder(names), new SiblingOrder(names.toSorted())];
+    const orders = names.length > MAX_SORTED ? [names] : [names, names.toSorted()];
+    this.#orders = orders.map((order) => new SiblingOrder(order));
   }
 
   /** A member is used now. False: it is none that could have been foreseen. */

@@ -3,7 +3,7 @@
  * ETag), and only where the bytes are what was written. It is a cache: whatever goes wrong in it costs a request, and nobody an answer.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, opendir, stat, unlink } from 'node:fs/promises';
+import { chmod, lstat, mkdir, opendir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../log.js';
 import type { FileVersion } from '../content.js';
@@ -138,9 +138,19 @@ export class ContentCache {
     }
   }
 
+  /** Where others could put files, they could put words into the peer's mouth. */
+  async #takeFolder(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const found = await lstat(this.#folder);
+    if (!found.isDirectory() || found.uid !== process.getuid?.()) {
+      throw new Error('the folder belongs to somebody else');
+    }
+    await chmod(this.#folder, 0o700);
+  }
+
   /** What former mounts left. */
   async #scan(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await this.#takeFolder();
     const found: { name: string; bytes: number; usedAt: number }[] = [];
     for await (const { name } of await opendir(this.#folder)) {
       if (!/^[0-9a-f]{64}$/.test(name)) continue;

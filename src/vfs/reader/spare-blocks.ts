@@ -1,7 +1,8 @@
+import { BLOCK_BYTES } from './runs.js';
+
 /** Memory for blocks that are kept, used again: random reads come and go by the thousand, and each would be the garbage collector's. */
 
-/** As a block of random reads. */
-export const SPARE_BYTES = 64 * 1024;
+export const SPARE_BYTES = BLOCK_BYTES;
 const MAX_SPARE = 64;
 
 const spare: Buffer[] = [];

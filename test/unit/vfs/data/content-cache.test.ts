@@ -216,6 +216,24 @@ test('a file that is larger than the bound is read all the same', async (t) => {
   assert.equal(mounts.diskBytes(), 0);
 });
 
+test('a folder of somebody else is not used, and nobody else may use ours', async (t) => {
+  const mounts = new Mounts(t, 'apache');
+  mounts.peer.put('/f', pattern(1)(0, 1000));
+  await mounts.fill(1000);
+  assert.equal(fs.statSync(mounts.contents).mode & 0o777, 0o700);
+  fs.chmodSync(mounts.contents, 0o777);
+  await mounts.next();
+  await mounts.readWhole();
+  assert.equal(mounts.fetched, 0);
+  assert.equal(fs.statSync(mounts.contents).mode & 0o777, 0o700);
+  const elsewhere = temporaryFolder(t);
+  fs.renameSync(mounts.contents, join(elsewhere, 'contents'));
+  fs.symlinkSync(join(elsewhere, 'contents'), mounts.contents);
+  await mounts.next();
+  await mounts.readWhole();
+  assert.equal(mounts.fetched, 1);
+});
+
 test('a folder that can not be used costs a line in the log and no read', async (t) => {
   const mounts = new Mounts(t, 'apache');
   await mounts.cache.find('/f', { size: 1, etag: '"x"', mtime: undefined });
