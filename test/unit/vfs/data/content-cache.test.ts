@@ -14,8 +14,10 @@ import {
   pattern,
   readAll,
   seededRandom,
+  smallFileSystem,
   temporaryFolder,
   until,
+  withoutRoot,
 } from './helpers.js';
 import { PROFILES, ScriptedPeer } from './scripted-peer.js';
 
@@ -30,10 +32,10 @@ class Mounts {
   limitBytes = 64 * MiB;
   cache: ContentCache;
 
-  constructor(t: TestContext, kind: (typeof kinds)[number]) {
+  constructor(t: TestContext, kind: (typeof kinds)[number], makeFolder = temporaryFolder) {
     // Before the folder goes.
     t.after(() => this.cache.close());
-    this.folder = temporaryFolder(t);
+    this.folder = makeFolder(t);
     this.peer = new ScriptedPeer(PROFILES[kind]);
     this.cache = this.#newCache();
   }
@@ -214,6 +216,16 @@ test('a file that is larger than the bound is read all the same', async (t) => {
   mounts.peer.put('/f', pattern(1)(0, 3 * MiB));
   assert.ok((await mounts.readWhole()).equals(pattern(1)(0, 3 * MiB)));
   assert.equal(mounts.diskBytes(), 0);
+});
+
+test('a full disk costs a line in the log and no read', { skip: withoutRoot }, async (t) => {
+  const mounts = new Mounts(t, 'apache', (context) => smallFileSystem(context, MiB));
+  mounts.peer.put('/f', pattern(1)(0, 3 * MiB));
+  for (let round = 0; round < 3; round += 1) {
+    assert.ok((await mounts.readWhole()).equals(pattern(1)(0, 3 * MiB)));
+    await mounts.next();
+  }
+  assert.ok(mounts.lines.some((line) => line.includes('ENOSPC') && line.includes('cache_dir')));
 });
 
 test('a folder of somebody else is not used, and nobody else may use ours', async (t) => {

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -16,6 +17,20 @@ export function temporaryFolder(t: TestContext): string {
   process.once('exit', remove);
   return folder;
 }
+
+/** A file system of `bytes`, for this test. */
+export function smallFileSystem(t: TestContext, bytes: number): string {
+  const folder = mkdtempSync(join(tmpdir(), 'davport-small-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'none', folder]);
+  t.after(() => {
+    execFileSync('umount', ['-l', folder]);
+    rmdirSync(folder);
+  });
+  return folder;
+}
+
+export const withoutRoot =
+  process.getuid?.() === 0 ? false : 'mounting a small file system needs root';
 
 /** Deterministic bytes: the 32-bit word at each multiple of 4 tells its own offset and the version. */
 export function pattern(version: number): (offset: number, length: number) => Buffer {

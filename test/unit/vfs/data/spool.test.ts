@@ -1,29 +1,23 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readlinkSync, rmdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { test } from 'node:test';
 import { silentLogger } from '../../../../src/log.js';
 import { ContentSource } from '../../../../src/vfs/reader/content-source.js';
 import { openContent, versionOf } from '../../../../src/vfs/reader/index.js';
 import { SpoolReader } from '../../../../src/vfs/reader/spool-reader.js';
 import { createStaging } from '../../../../src/vfs/staging.js';
-import { KiB, MiB, never, pattern, readAll, temporaryFolder, until } from './helpers.js';
+import {
+  KiB,
+  MiB,
+  never,
+  pattern,
+  readAll,
+  smallFileSystem,
+  temporaryFolder,
+  until,
+  withoutRoot,
+} from './helpers.js';
 import { PROFILES, ScriptedPeer } from './scripted-peer.js';
-
-/** A file system of `bytes`, for this test. */
-function smallFileSystem(t: TestContext, bytes: number): string {
-  const folder = mkdtempSync(join(tmpdir(), 'davport-small-'));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'none', folder]);
-  t.after(() => {
-    execFileSync('umount', ['-l', folder]);
-    rmdirSync(folder);
-  });
-  return folder;
-}
-
-const withoutRoot = process.getuid?.() === 0 ? false : 'mounting a small file system needs root';
 
 test('a disk that is slower than the peer stops the stream, which goes on where it stood', async (t) => {
   const size = 4 * MiB;
