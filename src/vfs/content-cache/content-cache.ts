@@ -25,6 +25,7 @@ export class ContentCache {
   readonly #log: Logger;
   /** By name, least recently used first. */
   readonly #files = new Map<string, Kept>();
+  readonly #finding = new Set<Promise<unknown>>();
   readonly #open = new Set<CachedContent>();
   #usedBytes = 0;
   #failed = false;
@@ -57,7 +58,14 @@ export class ContentCache {
   }
 
   /** The content of the version, or where to put it; undefined: it can't be kept. Never rejects. */
-  async find(path: string, version: FileVersion): Promise<CachedContent | undefined> {
+  find(path: string, version: FileVersion): Promise<CachedContent | undefined> {
+    const finding = this.#find(path, version);
+    this.#finding.add(finding);
+    void finding.then(() => this.#finding.delete(finding));
+    return finding;
+  }
+
+  async #find(path: string, version: FileVersion): Promise<CachedContent | undefined> {
     await this.#ready;
     const key = this.#keyOf(path, version);
     if (!key || this.#failed) return undefined;
@@ -80,15 +88,19 @@ export class ContentCache {
     this.#open.delete(content);
   }
 
-  /** Resolves when everything is written. */
+  /** Resolves when everything is written, also what is only being looked for. */
   async close(): Promise<void> {
+    await Promise.all(this.#finding);
     await Promise.all([...this.#open].map((content) => content.close()));
   }
 
   /** Makes the file, unless another reader of the version has. */
   async open(name: string, key: CacheKey): Promise<CacheFile> {
     const path = join(this.#folder, name);
-    return (await CacheFile.open(path, key)) ?? CacheFile.create(path, key);
+    const file = (await CacheFile.open(path, key)) ?? (await CacheFile.create(path, key));
+    // Room was made at its cost before it was there: it must not stay, uncounted.
+    if (!this.#files.has(name)) await unlink(path).catch(() => undefined);
+    return file;
   }
 
   /** Makes room for so many more bytes of the file. False: there is none, it would be all that is kept. */

@@ -209,6 +209,18 @@ test('the bound holds, what was not used for longest goes first, also after a ne
   await until(() => mounts.diskBytes() <= mounts.limitBytes);
 });
 
+test('what is on its way to the disk when the mount ends is there for the next, and counted', async (t) => {
+  const size = 100 * KiB;
+  const mounts = new Mounts(t, 'apache');
+  mounts.peer.put('/f', pattern(1)(0, size));
+  const version = versionOf(mounts.peer.resource('/f'));
+  mounts.cache.keep('/f', version, pattern(1)(0, size));
+  await mounts.next();
+  assert.ok(mounts.diskBytes() >= size);
+  assert.ok((await mounts.cache.find('/f', version))?.has(0, size));
+  assert.equal(mounts.cache.usedBytes, mounts.diskBytes());
+});
+
 test('a file that is larger than the bound is read all the same', async (t) => {
   const mounts = new Mounts(t, 'apache');
   mounts.limitBytes = MiB;
