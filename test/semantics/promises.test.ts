@@ -101,7 +101,7 @@ scenario(
     assert.match(writer.log(), /Stale file handle/);
     assert.equal(readFileSync(`${peer.dir}/file`, 'utf8'), 'theirs, and longer');
     const copies = readdirSync(peer.dir).filter((name) =>
-      /^file\.conflict-\d{8}T\d{6}Z$/.test(name),
+      /^file \(conflict \d{4}-\d\d-\d\d \d\d-\d\d-\d\d\)$/.test(name),
     );
     assert.equal(copies.length, 1, readdirSync(peer.dir).join(' '));
     assert.equal(readFileSync(`${peer.dir}/${copies[0]!}`, 'utf8'), 'mine');

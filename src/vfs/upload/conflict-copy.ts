@@ -8,10 +8,11 @@ const MAX_NAME_BYTES = 255;
 /** More copies of one second than this are somebody's loop. */
 const MAX_COPIES = 100;
 
-/** `<name>.conflict-<UTC time>`, then with -2, -3, …; the name is cut where it would be too long. */
+/** `NAME (conflict DATE)`, in UTC, then ` 2`, ` 3`, … behind it; the name is cut where it would be too long. */
 export function conflictName(name: string, at: Date, count: number): string {
-  const time = at.toISOString().replace(/[-:]|\.\d+/g, '');
-  const suffix = `.conflict-${time}${count > 1 ? `-${count}` : ''}`;
+  // 2026-11-23 10-15-02: a colon is no character of a name on some of the systems that look at the share.
+  const time = at.toISOString().slice(0, 19).replace('T', ' ').replaceAll(':', '-');
+  const suffix = ` (conflict ${time})${count > 1 ? ` ${count}` : ''}`;
   let bytes = encodeName(name);
   const room = MAX_NAME_BYTES - suffix.length;
   if (bytes.length > room) {

@@ -161,7 +161,7 @@ for (const [kind, { skip }] of Object.entries(SERVERS) as [
       const others = readdirSync(peer.folder).filter((name) => name !== 'f' && name !== '.DAV');
       assert.equal(others.length, 2, others.join());
       for (const name of others) {
-        assert.match(name, /^f\.conflict-\d{8}T\d{6}Z(-2)?$/);
+        assert.match(name, /^f \(conflict \d{4}-\d\d-\d\d \d\d-\d\d-\d\d\)( 2)?$/);
         assert.equal(readFileSync(join(peer.folder, name), 'utf8'), 'ours');
       }
     },
