@@ -8,15 +8,22 @@ import type { Context } from './context.js';
 import { ShareError } from './errors.js';
 import { setTimes, settableMode, type StoredMetadata } from './metadata.js';
 import { openRegularFile, type Place } from './place.js';
+import type { ByteRange } from './range.js';
 import type { StagedBody } from './staged-body.js';
 import type { FileState } from './file-state.js';
 
 const ftruncate = promisify(fs.ftruncate);
 
+/** A part of a body, and where in the file it goes. */
+export interface Extent {
+  readonly range: ByteRange;
+  readonly at: number;
+}
+
 export interface InPlaceChange {
   readonly body: StagedBody;
-  /** Where in the file the body goes. */
-  readonly start: number;
+  /** What of it is written; ascending in the file. */
+  readonly extents: readonly Extent[];
   /** Length of the file afterwards; undefined: as it comes. */
   readonly size: number | undefined;
   readonly metadata: StoredMetadata;
@@ -51,7 +58,7 @@ export async function changeInPlace(
       throw new ShareError(409, 'the file was replaced in this moment');
     }
     const work = (): Promise<void> => apply(context, place, fd, stat, change);
-    const from = Math.min(change.start, change.size ?? Infinity);
+    const from = Math.min(change.extents[0]?.at ?? Infinity, change.size ?? Infinity);
     await context.nameLocks.hold(place, () => context.contentLocks.change(stat, from, work));
   } finally {
     fs.closeSync(fd);
@@ -87,17 +94,33 @@ async function apply(
 async function writeContent(
   fd: number,
   before: number,
-  { body, start, size }: InPlaceChange,
+  { body, extents, size }: InPlaceChange,
 ): Promise<void> {
-  const end = body.length === 0 ? before : Math.max(before, start + body.length);
-  const inside = Math.min(Math.max(before - start, 0), body.length);
+  const last = extents.at(-1);
+  const end = last === undefined ? before : Math.max(before, last.at + lengthOf(last));
   try {
     if (size !== undefined && size > end) await ftruncate(fd, size);
-    await body.copyTo(fd, { start: inside, end: body.length }, start + inside);
+    for (const extent of extents) {
+      const { at, range } = extent;
+      const inside = insideOf(extent, before);
+      await body.copyTo(fd, { start: range.start + inside, end: range.end }, at + inside);
+    }
   } catch (error) {
     await ftruncate(fd, before);
     throw error;
   }
-  await body.copyTo(fd, { start: 0, end: inside }, start);
+  for (const extent of extents) {
+    const { at, range } = extent;
+    await body.copyTo(fd, { ...range, end: range.start + insideOf(extent, before) }, at);
+  }
   if (size !== undefined && size < end) await ftruncate(fd, size);
+}
+
+function lengthOf({ range }: Extent): number {
+  return range.end - range.start;
+}
+
+/** How much of it overwrites what a file of this size has. */
+function insideOf(extent: Extent, size: number): number {
+  return Math.min(Math.max(size - extent.at, 0), lengthOf(extent));
 }

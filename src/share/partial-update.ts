@@ -10,7 +10,9 @@ export interface PartialUpdate {
   readonly length: number | undefined;
   /** Length of the file afterwards; undefined: as it comes. */
   readonly size: number | undefined;
-  /** Where the body goes in a file of this size. */
+  /** The body has a table of so many extents, which says where its bytes go. */
+  readonly extents?: number;
+  /** Where the body goes in a file of this size, if it has no table. */
   startIn(size: number): number;
 }
 

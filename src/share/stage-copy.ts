@@ -46,7 +46,7 @@ async function update({ context, to, durable }: StagedCopy, staged: FsPath): Pro
   try {
     const body = StagedBody.ofFile(fd);
     const metadata = { mode: Number(stat.mode) };
-    await changeInPlace(context, to, { body, start: 0, size: body.length, metadata });
+    await changeInPlace(context, to, { body, extents: body.whole(0), size: body.length, metadata });
   } finally {
     fs.closeSync(fd);
   }

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { Exchange } from './exchange.js';
 import { readPieces } from './file-pieces.js';
+import type { Extent } from './in-place.js';
 import type { Place } from './place.js';
 import type { ByteRange } from './range.js';
 import { TempFile } from './temp-file.js';
@@ -46,6 +47,22 @@ export class StagedBody {
       file.discard();
       throw error;
     }
+  }
+
+  /** A range of the body. */
+  async read({ start, end }: ByteRange): Promise<Buffer> {
+    const source = this.#source;
+    if (typeof source !== 'number') return source.subarray(start, end);
+    const pieces: Buffer[] = [];
+    await readPieces(source, { start, end }, (piece) => void pieces.push(piece));
+    const bytes = Buffer.concat(pieces);
+    if (bytes.length !== end - start) throw new Error('what was staged became shorter');
+    return bytes;
+  }
+
+  /** All of it, to one place in a file. */
+  whole(at: number): readonly Extent[] {
+    return this.length === 0 ? [] : [{ range: { start: 0, end: this.length }, at }];
   }
 
   /** Writes a range of the body. What is in memory is written in this turn of the loop. */

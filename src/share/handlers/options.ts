@@ -1,5 +1,5 @@
 import type { Exchange } from '../exchange.js';
-import { PATCH_TYPE } from '../partial-update.js';
+import { ACCEPTED_PATCHES } from './patch.js';
 
 const READING = ['OPTIONS', 'GET', 'HEAD', 'PROPFIND', 'REPORT', 'SEARCH'];
 const WRITING = [
@@ -14,7 +14,7 @@ const DAV_READ = '1, 3, <urn:davport:posix>, <urn:davport:contents>';
 const DAV_CHANGES = ', <urn:davport:changes>, <urn:davport:told>';
 const DAV_WRITE =
   '1, 2, 3, <urn:davport:posix>, bind, <urn:davport:sync>, ' +
-  '<urn:davport:contents>, <urn:davport:partial>, sabredav-partialupdate';
+  '<urn:davport:contents>, <urn:davport:partial>, <urn:davport:extents>, sabredav-partialupdate';
 
 export function allowedMethods(readOnly: boolean): string {
   return (readOnly ? READING : [...READING, ...WRITING]).join(', ');
@@ -30,7 +30,7 @@ export function handleOptions(exchange: Exchange): void {
     'MS-Author-Via': 'DAV',
     // RFC 5323 section 3.2.
     DASL: '<DAV:basicsearch>',
-    ...(readOnly ? {} : { 'Accept-Patch': PATCH_TYPE }),
+    ...(readOnly ? {} : { 'Accept-Patch': ACCEPTED_PATCHES }),
     'Accept-Ranges': 'bytes',
   });
 }

@@ -1,10 +1,13 @@
 import { ShareError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
+import { EXTENTS_TYPE, parseExtentCount } from '../extents.js';
 import { PATCH_TYPE, parseSize, parseUpdateRange, type PartialUpdate } from '../partial-update.js';
 import { writePart } from '../partial-write.js';
 import { requestMetadata } from '../request-metadata.js';
 import { storedHeaders } from '../stored-answer.js';
 import { checkTarget } from './put.js';
+
+export const ACCEPTED_PATCHES = `${PATCH_TYPE}, ${EXTENTS_TYPE}`;
 
 /** RFC 5789: a part of a file in place, or its length (doc/EXTENSIONS.md). */
 export async function handlePatch(exchange: Exchange): Promise<void> {
@@ -32,9 +35,14 @@ function parseUpdate(exchange: Exchange): PartialUpdate {
     return { length: undefined, size, startIn: () => 0 };
   }
   const [type = ''] = (exchange.header('content-type') ?? '').split(';');
-  if (type.trim().toLowerCase() !== PATCH_TYPE) {
-    const headers = { 'Accept-Patch': PATCH_TYPE };
-    throw new ShareError(415, `PATCH takes ${PATCH_TYPE}`, { headers });
+  const format = type.trim().toLowerCase();
+  if (format === EXTENTS_TYPE) {
+    const extents = parseExtentCount(exchange.header('davport-extents'));
+    return { length: undefined, size, extents, startIn: () => 0 };
+  }
+  if (format !== PATCH_TYPE) {
+    const headers = { 'Accept-Patch': ACCEPTED_PATCHES };
+    throw new ShareError(415, `PATCH takes ${ACCEPTED_PATCHES}`, { headers });
   }
   if (range === undefined) throw new ShareError(400, 'PATCH without X-Update-Range');
   return parseUpdateRange(range, size);

@@ -125,6 +125,11 @@ async function replaceInPlace(
   metadata: StoredMetadata,
 ): Promise<void> {
   const body = StagedBody.ofFile(file.fd);
-  await changeInPlace(context, place, { body, start: 0, size: body.length, metadata });
+  await changeInPlace(context, place, {
+    body,
+    extents: body.whole(0),
+    size: body.length,
+    metadata,
+  });
   if (durable) await syncFile(place);
 }

@@ -4,11 +4,17 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { checkAsyncProperty } from '../../support/property.js';
 import { startShare, type Answer, type TestShare } from './fixture.js';
-import { patch, putPart } from './partial-requests.js';
+import { patch, patchExtents, putPart, type Part } from './partial-requests.js';
 
 type Step =
   | { readonly kind: 'put' | 'patch'; readonly start: number; readonly length: number }
   | { readonly kind: 'append' | 'tail'; readonly length: number }
+  | {
+      readonly kind: 'extents';
+      /** Gaps before the extents, and how long these are. */
+      readonly extents: readonly (readonly [gap: number, length: number])[];
+      readonly size: number | undefined;
+    }
   | { readonly kind: 'size'; readonly size: number }
   | { readonly kind: 'read'; readonly first: number; readonly last: number };
 
@@ -22,6 +28,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     length: lengths,
   }),
   fc.record({ kind: fc.constantFrom('append' as const, 'tail' as const), length: lengths }),
+  fc.record({
+    kind: fc.constant('extents' as const),
+    extents: fc.array(fc.tuple(fc.oneof(fc.nat(3), offsets), lengths), { maxLength: 5 }),
+    size: fc.option(offsets, { nil: undefined }),
+  }),
   fc.record({ kind: fc.constant('size' as const), size: offsets }),
   fc.record({ kind: fc.constant('read' as const), first: offsets, last: offsets }),
 );
@@ -31,6 +42,12 @@ function splice(model: Buffer, start: number, bytes: Buffer): Buffer {
   const next = Buffer.alloc(Math.max(model.length, start + bytes.length));
   model.copy(next);
   bytes.copy(next, start);
+  return next;
+}
+
+function sized(model: Buffer, size: number): Buffer {
+  const next = Buffer.alloc(size);
+  model.copy(next);
   return next;
 }
 
@@ -57,12 +74,26 @@ async function play(t: TestShare, model: Buffer, given: Step, fill: number): Pro
       await expectStatus(patch(t, `bytes=-${given.length}`, bytes), inside ? 204 : 416);
       return inside ? splice(model, model.length - given.length, bytes) : model;
     }
+    case 'extents': {
+      const parts: Part[] = [];
+      let at = 0;
+      let next = model;
+      for (const [gap, length] of given.extents) {
+        at += gap;
+        const part = Buffer.alloc(length, fill);
+        parts.push([at, part]);
+        next = splice(next, at, part);
+        at += length;
+      }
+      const empty = given.extents.some(([, length]) => length === 0);
+      const headers = given.size === undefined ? {} : { 'Davport-Posix': `size=${given.size}` };
+      await expectStatus(patchExtents(t, parts, headers), empty ? 400 : 204);
+      return empty ? model : given.size === undefined ? next : sized(next, given.size);
+    }
     case 'size': {
       const headers = { 'Davport-Posix': `size=${given.size}` };
       await expectStatus(t.request('PATCH', '/f', { headers }), 204);
-      const next = Buffer.alloc(given.size);
-      model.copy(next);
-      return next;
+      return sized(model, given.size);
     }
     case 'read': {
       const { first, last } = given;
