@@ -61,13 +61,13 @@ export const OPCODES = {
   READDIRPLUS: 44,
   RENAME2: 45,
   LSEEK: 46,
-  COPY_FILE_RANGE: 47, // ENOSYS: the kernel copies by reads and writes
+  COPY_FILE_RANGE: 47,
   SETUPMAPPING: 48, // never sent: DAX
   REMOVEMAPPING: 49, // never sent: DAX
   SYNCFS: 50,
   TMPFILE: 51, // ENOSYS: the caller gets EOPNOTSUPP
   STATX: 52, // ENOSYS: the kernel answers from GETATTR and does not ask again
-  COPY_FILE_RANGE_64: 53, // ENOSYS, as COPY_FILE_RANGE
+  COPY_FILE_RANGE_64: 53,
 } as const;
 
 export type OpcodeName = keyof typeof OPCODES;
@@ -189,6 +189,16 @@ export const FALLOCATE_IN = layout({
   padding: 'u32',
 });
 export const LSEEK_IN = layout({ fh: 'u64', offset: 'u64', whence: 'u32', padding: 'u32' });
+/** The header's node is the one that is read. */
+export const COPY_FILE_RANGE_IN = layout({
+  fhIn: 'u64',
+  offsetIn: 'u64',
+  nodeidOut: 'u64',
+  fhOut: 'u64',
+  offsetOut: 'u64',
+  length: 'u64',
+  flags: 'u64',
+});
 
 // Reply structs; they follow fuse_out_header.
 

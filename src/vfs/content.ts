@@ -60,6 +60,12 @@ export interface StagingSnapshot {
   release(): void;
 }
 
+/** Content that the peer has already, under another name. */
+export interface ContentAtPeer {
+  readonly path: string;
+  readonly version: FileVersion;
+}
+
 /** How a new content takes the place of the old. */
 export interface UploadTarget {
   /** Path at the peer when the upload begins. */
@@ -91,4 +97,10 @@ export interface Uploader {
     content: StagingSnapshot,
     signal: AbortSignal,
   ): Promise<UploadResult>;
+  /**
+   * Has the peer make the content, by a copy of what it has. `posix` of the target is what the copy shall have, and no more is changed
+   * than has to be. Fails with FsError EOPNOTSUPP, and changes nothing, where bytes have to be sent instead; with ESTALE or EEXIST on a
+   * conflict.
+   */
+  copy(target: UploadTarget, source: ContentAtPeer): Promise<UploadResult>;
 }

@@ -16,6 +16,8 @@ import type {
   CreateAnswer,
   DirectoryEntry,
   Entry,
+  FilePosition,
+  FileRange,
   FileSystem,
   Invalidator,
   OpenAnswer,
@@ -32,6 +34,7 @@ import type { Node } from './node.js';
 import { Opening } from './opening.js';
 import { release } from './reader/index.js';
 import { Renames } from './rename.js';
+import { ServerCopies } from './server-copies.js';
 import { createUploader } from './uploader.js';
 import { Uploads, type PendingFile } from './uploads.js';
 import { withErrno } from './with-errno.js';
@@ -80,6 +83,7 @@ class Implementation implements DavFileSystem {
   readonly #uploads: Uploads;
   readonly #handles: Handles;
   readonly #contents: Contents;
+  readonly #serverCopies: ServerCopies;
   readonly #opening: Opening;
   readonly #names: Names;
   readonly #renames: Renames;
@@ -99,6 +103,7 @@ class Implementation implements DavFileSystem {
     this.#uploads = new Uploads(this.#core);
     this.#handles = new Handles(this.#core, this.#uploads);
     this.#contents = new Contents(this.#core, this.#uploads, this.#handles);
+    this.#serverCopies = new ServerCopies(this.#core, this.#uploads, this.#handles, this.#contents);
     this.#opening = new Opening(this.#core, this.#uploads, this.#handles, this.#contents);
     this.#names = new Names(
       this.#core,
@@ -306,6 +311,10 @@ class Implementation implements DavFileSystem {
     if (whence === SEEK_DATA) return offset;
     if (whence === SEEK_HOLE) return size;
     throw new FsError('EINVAL');
+  }
+
+  copyFileRange(source: FileRange, target: FilePosition, ctx: RequestContext): Awaitable<number> {
+    return this.#change(this.#serverCopies.copyRange(source, target, ctx.signal));
   }
 
   // ---- directories

@@ -84,6 +84,17 @@ export interface CreateAnswer extends OpenAnswer {
   readonly entry: Entry;
 }
 
+/** A place in an open file. */
+export interface FilePosition {
+  readonly nodeId: number;
+  readonly fh: number;
+  readonly offset: number;
+}
+
+export interface FileRange extends FilePosition {
+  readonly length: number;
+}
+
 export interface DirectoryEntry {
   readonly name: string;
   /** Cookie that continues after this entry. */
@@ -181,6 +192,11 @@ export interface FileSystem {
     whence: number,
     ctx: RequestContext,
   ): Awaitable<number>;
+  /**
+   * copy_file_range(2) between two files of this mount: how many bytes were copied. EOPNOTSUPP: nothing was done, and the kernel copies by
+   * reads and writes.
+   */
+  copyFileRange(source: FileRange, target: FilePosition, ctx: RequestContext): Awaitable<number>;
   opendir(nodeId: number, ctx: RequestContext): Awaitable<OpenAnswer>;
   /**
    * Calls `add` for each entry after cookie `offset` ("." and ".." first) until it returns false (that entry was not taken) or the

@@ -29,6 +29,9 @@ const SAME_CALL_MS = 5;
 /** As above for O_EXCL. Longer, because the upload makes sure again: it replaces nothing, and fails with EEXIST. */
 const SAME_CREATE_MS = 50;
 
+/** Larger files may be opened to be copied by the peer; for those who read them, one question more is little. */
+const FETCHED_AT_OPEN_BYTES = 8 * 1024 * 1024;
+
 export class Opening {
   readonly #core: Core;
   readonly #uploads: Uploads;
@@ -70,7 +73,9 @@ export class Opening {
     if (changes(flags)) await this.#core.access.ensure(await this.#core.profile(signal));
     const truncate = (flags & O_TRUNC) !== 0;
     const inUse = node.data?.staging !== undefined || node.data?.reader !== undefined;
-    if (!changes(flags) && !inUse && node.pagesEtag === undefined && node.resource.size > 0) {
+    const unread = !inUse && node.pagesEtag === undefined;
+    const { size } = node.resource;
+    if (!changes(flags) && unread && size > 0 && size <= FETCHED_AT_OPEN_BYTES) {
       const bytes = await withSignal(this.#ahead.take(node), signal);
       return (
         (bytes && (await this.#openFetched(node, flags, bytes, signal))) ??

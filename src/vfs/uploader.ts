@@ -1,5 +1,7 @@
 /** How content gets to the peer; which way, is a matter of what the server promises. */
+import { NEVER } from './awaitable.js';
 import type {
+  ContentAtPeer,
   DataOptions,
   StagingSnapshot,
   Uploader,
@@ -7,6 +9,7 @@ import type {
   UploadTarget,
 } from './content.js';
 import { Conflict, type UploadJob } from './upload/job.js';
+import { contentAtPeer, uploadByCopy } from './upload/copy-upload.js';
 import { keepContent, keepPart } from './upload/conflict-copy.js';
 import { Leftovers } from './upload/leftovers.js';
 import { uploadDirect } from './upload/direct-upload.js';
@@ -30,6 +33,17 @@ export function createUploader(options: Pick<DataOptions, 'client' | 'log'>): Up
       const resource = await uploadByPart(job, keep);
       leftovers.sweep();
       return { resource, durable: false };
+    },
+
+    async copy(target: UploadTarget, source: ContentAtPeer): Promise<UploadResult> {
+      const signal = NEVER;
+      const profile = client.knownProfile ?? (await client.profile());
+      const content = contentAtPeer(source.version.size);
+      const exclusive = { ...target, exclusive: true };
+      return uploadByCopy(
+        { client, log, profile, target: exclusive, content, signal, leftovers },
+        source,
+      );
     },
   };
 }

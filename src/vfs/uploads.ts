@@ -223,7 +223,6 @@ export class Uploads {
       snapshot.release();
     }
     const { resource } = result;
-    data.expect = versionOf(resource);
     const more = forgetPending(data, pending) || staging.generation !== snapshot.generation;
     const seen = mtime !== undefined && pending.mtime === undefined && resource.etag !== undefined;
     node.writtenMtime = seen ? { mtime, etag: resource.etag } : undefined;
@@ -232,19 +231,27 @@ export class Uploads {
       data.dirty = false;
       this.#dirty.delete(node);
     }
-    this.#confirmed(node, result);
-    if (parent !== undefined && node.parent === parent && node.name === name && !node.unlinked) {
-      this.#core.recordOwn(parent, name, { ...resource, name });
-    }
+    this.confirmed(node, data, { parent, name }, result);
     this.#retryDelayMs = RETRY_FIRST_MS;
   }
 
-  #confirmed(node: Node, { resource, durable }: UploadResult): void {
+  /** The peer has `result` for the content of the node, stored under the name that it then had. */
+  confirmed(
+    node: Node,
+    data: FileData,
+    at: { readonly parent: Node | undefined; readonly name: string },
+    { resource, durable }: UploadResult,
+  ): void {
+    const { parent, name } = at;
+    data.expect = versionOf(resource);
     node.resource = resource;
     node.resourceAt = this.#core.now();
     if (durable) node.syncedEtag = resource.etag;
     // Every page that the kernel has was read from or written through this content.
     node.pagesEtag = resource.etag;
+    if (parent !== undefined && node.parent === parent && node.name === name && !node.unlinked) {
+      this.#core.recordOwn(parent, name, { ...resource, name });
+    }
   }
 
   /** The uploader says so after it has kept the content as a conflict copy. */

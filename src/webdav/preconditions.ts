@@ -1,6 +1,7 @@
 /** Conditions of a change as each server understands them. */
 import type { DavContext } from './context.js';
 import { isWeak, sameVersion } from './etag.js';
+import { toTarget } from './href.js';
 import { stat } from './methods/stat.js';
 import { ifVersion } from './status.js';
 import {
@@ -15,7 +16,7 @@ import {
 const HONOURS_IF = new Set<ServerProfile['name']>(['phodav', 'apache', 'davport']);
 
 export interface ConditionalMethod {
-  readonly method: 'PUT' | 'DELETE' | 'MOVE';
+  readonly method: 'PUT' | 'DELETE' | 'MOVE' | 'COPY';
   readonly path: string;
   readonly precondition: Precondition | undefined;
   readonly call: CallOptions | undefined;
@@ -59,6 +60,31 @@ export async function destinationFields(
   }
   const tag = profile.name === 'phodav' ? context.http.absoluteUrl(path) : destination;
   return { if: `<${tag}> ${condition}` };
+}
+
+/**
+ * Makes a COPY depend on the version that is copied. The lists of one If header are alternatives (RFC 4918 10.4.3), so that where it
+ * speaks of the destination, the source has to be said otherwise.
+ */
+export async function sourceFields(
+  context: DavContext,
+  profile: ServerProfile,
+  request: ConditionalMethod & { readonly etag: string; readonly ifIsTaken: boolean },
+): Promise<Record<string, string>> {
+  const { etag, ifIsTaken, path } = request;
+  const condition = ifVersion(etag);
+  if (condition !== undefined && HONOURS_IF.has(profile.name)) {
+    if (!ifIsTaken) return { if: `${sourceTag(context, profile, path)}${condition}` };
+    if (profile.name === 'davport' && !isWeak(etag)) return { 'if-match': etag };
+  }
+  await requireVersion(context, request, etag);
+  return {};
+}
+
+/** Apache holds a list without a tag against the destination, too; phodav takes none but that, as it does not decode tags. */
+function sourceTag(context: DavContext, profile: ServerProfile, path: string): string {
+  if (profile.name === 'phodav') return '';
+  return `<${context.http.absoluteUrl(toTarget(context.http.basePath, path))}> `;
 }
 
 /** Characters that stand for themselves in a URI, escaped or not. */

@@ -192,7 +192,7 @@ export interface WebDavClient {
   copy(
     from: string,
     to: string,
-    options?: CallOptions & { overwrite?: boolean },
+    options?: CallOptions & CopyOptions,
   ): Promise<Resource | undefined>;
   move(
     from: string,
@@ -238,6 +238,11 @@ export interface MoveOptions {
    * is looked at right before (phodav: for names that need escaping in a URL).
    */
   readonly destinationEtag?: string;
+}
+
+export interface CopyOptions extends MoveOptions {
+  /** What is copied must be this version, else DavError 412. Where the server has no such condition it is looked at right before. */
+  readonly sourceEtag?: string;
 }
 
 export interface Listing {

@@ -213,6 +213,11 @@ export class MemoryFileSystem implements FileSystem {
     throw new FsError('EINVAL');
   }
 
+  /** The kernel copies by reads and writes. */
+  copyFileRange(): number {
+    throw new FsError('EOPNOTSUPP');
+  }
+
   opendir(nodeId: number): OpenAnswer {
     const node = this.#tree.directory(nodeId);
     const fh = (this.#lastHandle += 1);

@@ -171,6 +171,9 @@ export class NullFileSystem implements FileSystem {
   lseek(): Awaitable<number> {
     throw new FsError('ENOSYS');
   }
+  copyFileRange(): Awaitable<number> {
+    throw new FsError('EOPNOTSUPP');
+  }
   setInvalidator(): void {
     return undefined;
   }

@@ -21,6 +21,8 @@ export interface Relay {
   freeze(): void;
   thaw(): void;
   readonly connections: number;
+  /** That came through, both ways together. */
+  readonly bytes: number;
   close(): Promise<void>;
 }
 
@@ -78,6 +80,9 @@ export async function startRelay(peerChannel: string, speed?: LinkSpeed): Promis
     get connections() {
       return wires.size;
     },
+    get bytes() {
+      return wires.bytes;
+    },
     async close() {
       await down();
       forget();
@@ -88,6 +93,7 @@ export async function startRelay(peerChannel: string, speed?: LinkSpeed): Promis
 class Wires {
   /** Bytes from davport until the next cut. */
   left = Infinity;
+  bytes = 0;
   readonly #target: Target;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   readonly #up: SlowLine | undefined;
@@ -111,6 +117,7 @@ class Wires {
     const far = connect(this.#target);
     const pair = [near, far] as const;
     this.#pairs.add(pair);
+    for (const socket of pair) socket.on('data', ({ length }: Buffer) => (this.bytes += length));
     near.on('data', (chunk: Buffer) => this.#upstream(chunk, pair));
     far.on('data', (chunk: Buffer) => pass(chunk, far, near, this.#down));
     near.on('end', () => after(this.#up, () => far.end()));

@@ -2,6 +2,7 @@
 import type { Awaitable, CreateAnswer, OpenAnswer } from '../../vfs/filesystem.js';
 import { FsError } from '../../vfs/filesystem.js';
 import {
+  COPY_FILE_RANGE_IN,
   CREATE_IN,
   FALLOCATE_IN,
   FLUSH_IN,
@@ -15,6 +16,7 @@ import {
   type OpcodeName,
 } from '../protocol.js';
 import { FSYNC_FDATASYNC, OPEN_KILL_SUIDGID, WRITE_KILL_SUIDGID } from '../protocol-flags.js';
+import type { MessageReader } from '../message-reader.js';
 import type { ReplyWriter } from '../reply-writer.js';
 import type { FuseRequest } from '../request.js';
 import {
@@ -44,6 +46,23 @@ function replyRead(out: ReplyWriter, pieces: readonly Uint8Array[], request: Fus
   }
   out.data(pieces.length > MAX_PIECES ? [Buffer.concat(pieces)] : pieces, bytes);
 }
+
+const COPY_FILE_RANGE = {
+  inBytes: COPY_FILE_RANGE_IN.bytes,
+  onHandle: true,
+  call({ fs }: OperationContext, input: MessageReader, request: FuseRequest): Awaitable<number> {
+    const at = COPY_FILE_RANGE_IN.at;
+    const from = { fh: input.u64(at.fhIn), offset: input.u64(at.offsetIn) };
+    const to = { fh: input.u64(at.fhOut), offset: input.u64(at.offsetOut) };
+    const length = input.u64(at.length);
+    checkRange(to.offset, 0);
+    return fs.copyFileRange(
+      { ...from, nodeId: request.nodeId, length },
+      { ...to, nodeId: input.u64(at.nodeidOut) },
+      request,
+    );
+  },
+};
 
 export const FILE_OPERATIONS = {
   /** fuse_open_in → fuse_open_out */
@@ -169,5 +188,16 @@ export const FILE_OPERATIONS = {
       return fs.lseek(request.nodeId, fh, offset, input.u32(LSEEK_IN.at.whence), request);
     },
     reply: (out, offset: number) => out.u64(offset),
+  }),
+  /** fuse_copy_file_range_in → fuse_write_out */
+  COPY_FILE_RANGE: operation({
+    ...COPY_FILE_RANGE,
+    reply: (out, copied: number) => out.words(WRITE_OUT.bytes, copied),
+  }),
+
+  /** fuse_copy_file_range_in → fuse_copy_file_range_out, which is one u64 */
+  COPY_FILE_RANGE_64: operation({
+    ...COPY_FILE_RANGE,
+    reply: (out, copied: number) => out.u64(copied),
   }),
 } satisfies Partial<Record<OpcodeName, Operation<unknown>>>;

@@ -24,10 +24,15 @@ export async function handleCopy(exchange: Exchange): Promise<void> {
   const from = context.root.locate(target.segments, true);
   try {
     const stat = from.existing();
-    requireConditions('COPY', exchange.req.headers, stat, resourceStates(exchange));
+    const checkConditions = (): void => {
+      requireConditions('COPY', exchange.req.headers, stat, resourceStates(exchange));
+    };
+    checkConditions();
     const to = locateDestination(exchange, destination);
     try {
       const check = (): void => {
+        // A long copy is put in place long after it was asked for.
+        checkConditions();
         checkOverwrite(to, overwrite);
         // A file that gets other content keeps its name.
         const inPlace = from.kind === 'file' && (to.kind === 'file' || to.kind === 'missing');

@@ -34,8 +34,9 @@ export interface Part {
 export async function uploadByPart(
   job: UploadJob,
   onConflict: (part: Part, conflict: Conflict) => Promise<never>,
+  send: (job: UploadJob) => Promise<Part> = sendPart,
 ): Promise<Resource> {
-  const part = await sendPart(job);
+  const part = await send(job);
   try {
     const { resource, moved } = await replaceTarget(job, part);
     if (!moved) await job.leftovers.remove(part.path);

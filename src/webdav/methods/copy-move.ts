@@ -1,15 +1,15 @@
 import { send, type DavContext } from '../context.js';
 import { toTarget } from '../href.js';
-import { destinationFields } from '../preconditions.js';
+import { destinationFields, sourceFields } from '../preconditions.js';
 import { requireStatus } from '../status.js';
 import { storedResource } from '../stored-resource.js';
-import type { CallOptions, MoveOptions, Resource } from '../types.js';
+import type { CallOptions, CopyOptions, MoveOptions, Resource } from '../types.js';
 
 export function copy(
   context: DavContext,
   from: string,
   to: string,
-  options: CallOptions & { overwrite?: boolean } = {},
+  options: CallOptions & CopyOptions = {},
 ): Promise<Resource | undefined> {
   return transfer(context, 'COPY', from, to, options);
 }
@@ -28,22 +28,30 @@ async function transfer(
   method: 'COPY' | 'MOVE',
   from: string,
   to: string,
-  options: CallOptions & MoveOptions,
+  options: CallOptions & CopyOptions,
 ): Promise<Resource | undefined> {
   const profile = await context.profile(options);
   // A path alone is allowed (RFC 4918 10.3), but phodav answers it with 404.
   const destination = context.http.absoluteUrl(toTarget(context.http.basePath, to));
-  const etag = options.destinationEtag;
-  const conditions =
-    etag === undefined
-      ? undefined
+  const { sourceEtag, destinationEtag } = options;
+  const request = { method, precondition: undefined, call: options };
+  const ofDestination =
+    destinationEtag === undefined
+      ? {}
       : await destinationFields(context, profile, {
-          method: 'MOVE',
+          ...request,
           path: to,
-          precondition: undefined,
-          call: options,
           destination,
-          etag,
+          etag: destinationEtag,
+        });
+  const ofSource =
+    sourceEtag === undefined
+      ? {}
+      : await sourceFields(context, profile, {
+          ...request,
+          path: from,
+          etag: sourceEtag,
+          ifIsTaken: 'if' in ofDestination,
         });
   const response = await send(context, {
     method,
@@ -51,7 +59,8 @@ async function transfer(
     headers: {
       destination,
       overwrite: options.overwrite === false ? 'F' : 'T',
-      ...conditions,
+      ...ofDestination,
+      ...ofSource,
     },
     call: options,
   });

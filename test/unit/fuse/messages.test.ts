@@ -97,7 +97,6 @@ describe('messages', () => {
     BMAP: 37,
     IOCTL: 39,
     POLL: 40,
-    COPY_FILE_RANGE: 47,
     TMPFILE: 51,
     STATX: 52,
     'an opcode of the future': 4000,

@@ -199,6 +199,30 @@ export const HANDLE_EXCHANGES: readonly Exchange[] = [
     out: [u64(0x1_0000_0000)],
   },
   {
+    what: 'COPY_FILE_RANGE',
+    header: { opcode: 47, nodeId: 9 },
+    body: [u64(FH), u64(10), u64(11), u64(7), u64(20), u64(30), u64(0)],
+    method: 'copyFileRange',
+    args: [
+      { nodeId: 9, fh: FH, offset: 10, length: 30 },
+      { nodeId: 11, fh: 7, offset: 20 },
+    ],
+    answer: 30,
+    out: [u32(30), u32(0)],
+  },
+  {
+    what: 'COPY_FILE_RANGE_64',
+    header: { opcode: 53, nodeId: 9 },
+    body: [u64(FH), u64(0), u64(11), u64(7), u64(0), u64(0x1_0000_0000), u64(0)],
+    method: 'copyFileRange',
+    args: [
+      { nodeId: 9, fh: FH, offset: 0, length: 0x1_0000_0000 },
+      { nodeId: 11, fh: 7, offset: 0 },
+    ],
+    answer: 0x1_0000_0000,
+    out: [u64(0x1_0000_0000)],
+  },
+  {
     what: 'SYNCFS',
     header: { opcode: 50 },
     body: [u64(0)],

@@ -8,6 +8,7 @@ import { silentLogger } from '../../../../src/log.js';
 import {
   DavError,
   type CallOptions,
+  type CopyOptions,
   type GetOptions,
   type GetResult,
   type PropertyChange,
@@ -250,11 +251,20 @@ export class ScriptedPeer {
     get: this.#get.bind(this),
     put: this.#put.bind(this),
     move: this.#move.bind(this),
-    copy: async (from: string, to: string, options: CallOptions = {}) => {
+    propertyNames: async (path: string) => {
+      await turn();
+      const keys = [...(this.files.get(path)?.properties.keys() ?? [])];
+      return keys.map((key) => ({ ns: key.split(' ')[0]!, name: key.split(' ')[1]! }));
+    },
+    copy: async (from: string, to: string, options: CallOptions & CopyOptions = {}) => {
       const fault = this.#begin({ method: 'COPY', path: to }, options.signal);
       await turn();
       const file = this.files.get(from);
       if (!file) throw new DavError('COPY', from, 404);
+      const taken = options.overwrite === false && this.files.has(to);
+      if (taken || (options.sourceEtag ?? file.etag) !== file.etag) {
+        throw new DavError('COPY', from, 412);
+      }
       // phodav keeps the time of change, and with it the tag.
       this.files.set(to, { ...file, properties: new Map(file.properties) });
       if (fault.loseAnswer) throw new HttpError('HTTP_LOST', 'the answer was lost');
@@ -270,7 +280,8 @@ export class ScriptedPeer {
       const file = this.files.get(path);
       if (!file) throw new DavError('PROPPATCH', path, 404);
       for (const { ns, name, value } of changes) {
-        if (value !== undefined) file.properties.set(`${ns} ${name}`, value);
+        if (value === undefined) file.properties.delete(`${ns} ${name}`);
+        else file.properties.set(`${ns} ${name}`, value);
       }
     },
   } as unknown as WebDavClient;
