@@ -82,10 +82,14 @@ export class Opening {
         this.#openAndFetch(node, flags, signal)
       );
     }
-    if (!(await this.#isKnown(node, signal)))
-      await this.#core.lookups.revalidate(node, signal, true);
-    if (node.isLocal) return this.#openLocal(node, flags);
-    await this.#core.answers.tellKernel(node);
+    do {
+      await this.#settled(node);
+      if (!(await this.#isKnown(node, signal)))
+        await this.#core.lookups.revalidate(node, signal, true);
+      if (node.isLocal) return this.#openLocal(node, flags);
+      await this.#core.answers.tellKernel(node);
+      // Whoever removes or replaces the name keeps the content for the handles that there are when it begins.
+    } while (node.gate !== undefined);
     const data = this.#handles.dataOf(node, versionOf(node.resource));
     const answer = this.#handles.add(node, data, flags, undefined);
     if (!truncate) return answer;
@@ -147,9 +151,11 @@ export class Opening {
   async #adoptVersion(node: Node, version: FileVersion, signal: AbortSignal): Promise<void> {
     if (!sameVersion(version, versionOf(node.resource)))
       await this.#core.lookups.revalidate(node, signal, true);
-    await this.#settled(node);
-    if (!sameVersion(version, versionOf(node.resource))) throw changedSinceOpen(node);
-    await this.#core.answers.tellKernel(node);
+    do {
+      await this.#settled(node);
+      if (!sameVersion(version, versionOf(node.resource))) throw changedSinceOpen(node);
+      await this.#core.answers.tellKernel(node);
+    } while (node.gate !== undefined);
   }
 
   /** While the name is being replaced or removed nobody can say which file is opened by it. */

@@ -72,8 +72,14 @@ export class Renames {
       try {
         const overwrite = target !== null && !target.isDirectory;
         const send = (): Promise<Resource | undefined> => this.#send(from, to, overwrite, signal);
-        // Nobody may open the target while it is not sure which file the name leads to.
-        told = await (target === null || target.unlinked ? send() : gated(target, send));
+        const replaced = target?.unlinked === false ? target : undefined;
+        told = await (replaced === undefined
+          ? send()
+          : // Nobody may open the target while it is not sure which file the name leads to.
+            gated(replaced, async () => {
+              if (replaced.links.length === 0) await this.#contents.keepForHandles(replaced);
+              return send();
+            }));
         break;
       } catch (error) {
         if (!isPreconditionFailed(error) || attempt === ATTEMPTS) throw error;
@@ -94,7 +100,6 @@ export class Renames {
     }
     if (node.isDirectory) throw new FsError('ENOTDIR');
     await target.data?.upload;
-    if (target.links.length === 0) await this.#contents.keepForHandles(target);
   }
 
   async #send(

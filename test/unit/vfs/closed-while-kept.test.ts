@@ -1,14 +1,15 @@
-/** A file that is open is kept for whoever has it open before its name goes; it may be closed while that is being done. */
+/** A file that is open is kept for whoever has it open before its name goes; it may be closed, or opened, while that is being done. */
 import assert from 'node:assert/strict';
 import { readFileSync, existsSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createTcpHttpClient } from '../../../src/http/tcp-client.js';
 import { silentLogger } from '../../../src/log.js';
 import { createShare } from '../../../src/share/share.js';
 import type { DavFileSystem } from '../../../src/vfs/dav-filesystem.js';
-import type { RequestContext } from '../../../src/vfs/filesystem.js';
+import type { FsError, RequestContext } from '../../../src/vfs/filesystem.js';
 import { createWebDavClient } from '../../../src/webdav/client.js';
 import { makeTempDir } from '../../support/temp-dir.js';
 import { makeFileSystem } from './file-system.js';
@@ -20,20 +21,20 @@ const ctx: RequestContext = { uid: 0, gid: 0, pid: 1, signal: new AbortControlle
 interface Rig {
   readonly root: string;
   readonly fs: DavFileSystem;
-  /** From now on GETs wait. */
-  hold(): void;
+  /** From now on these requests wait. */
+  hold(method: string): void;
   readonly held: number;
-  letGo(): void;
+  letGo(method: string): void;
 }
 
 async function start(t: TestContext): Promise<Rig> {
   const root = makeTempDir('davport-kept-');
   const share = await createShare({ root });
-  let holding = false;
-  let waiting: (() => void)[] = [];
+  const holding = new Set<string>();
+  let waiting: { method: string | undefined; serve: () => void }[] = [];
   const server = http.createServer((req, res) => {
     const serve = (): void => share.handler(req, res);
-    if (holding && req.method === 'GET') waiting.push(serve);
+    if (holding.has(req.method!)) waiting.push({ method: req.method, serve });
     else serve();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -54,14 +55,15 @@ async function start(t: TestContext): Promise<Rig> {
   return {
     root,
     fs,
-    hold: () => (holding = true),
+    hold: (method) => holding.add(method),
     get held() {
       return waiting.length;
     },
-    letGo() {
-      holding = false;
-      for (const serve of waiting) serve();
-      waiting = [];
+    letGo(method) {
+      holding.delete(method);
+      const free = waiting.filter((request) => request.method === method);
+      waiting = waiting.filter((request) => request.method !== method);
+      for (const { serve } of free) serve();
     },
   };
 }
@@ -77,17 +79,55 @@ for (const how of ['renamed over', 'removed'] as const) {
       const { nodeId } = await rig.fs.lookup(ROOT, 'target', ctx);
       await rig.fs.lookup(ROOT, 'new', ctx);
       const { fh } = await rig.fs.open(nodeId, 0, ctx);
-      rig.hold();
+      rig.hold('GET');
       const done =
         how === 'removed'
           ? rig.fs.unlink(ROOT, 'target', ctx)
           : rig.fs.rename(ROOT, 'new', ROOT, 'target', 0, ctx);
       await waitUntil('a GET of what is to be kept', () => rig.held > 0);
       await rig.fs.release(nodeId, fh);
-      rig.letGo();
+      rig.letGo('GET');
       await done;
       if (how === 'removed') assert.equal(existsSync(`${rig.root}/target`), false);
       else assert.equal(readFileSync(`${rig.root}/target`, 'utf8'), 'new');
     },
   );
 }
+
+test('a file that is opened while its name is replaced is read whole, or is not opened', async (t) => {
+  const rig = await start(t);
+  const read = async (nodeId: number, fh: number): Promise<string> =>
+    Buffer.concat([...(await rig.fs.read(nodeId, fh, 0, 100, ctx))]).toString();
+  writeFileSync(`${rig.root}/target`, 'old');
+  writeFileSync(`${rig.root}/new`, 'new');
+  const { nodeId } = await rig.fs.lookup(ROOT, 'target', ctx);
+  await rig.fs.lookup(ROOT, 'new', ctx);
+  const first = await rig.fs.open(nodeId, 0, ctx);
+  assert.equal(await read(nodeId, first.fh), 'old');
+  await rig.fs.release(nodeId, first.fh);
+  // The open has to tell the kernel of another version first; meanwhile the rename begins.
+  let told: (() => void) | undefined;
+  rig.fs.setInvalidator({
+    inode: () => new Promise<void>((resolve) => (told = resolve)),
+    entry: () => Promise.resolve(),
+  });
+  writeFileSync(`${rig.root}/target`, 'older');
+  await delay(100);
+  const opening = Promise.resolve(rig.fs.open(nodeId, 0, ctx));
+  opening.catch(() => undefined);
+  await waitUntil('a word to the kernel', () => told !== undefined);
+  rig.hold('MOVE');
+  const renaming = rig.fs.rename(ROOT, 'new', ROOT, 'target', 0, ctx);
+  await waitUntil('the change', () => rig.held === 1);
+  told!();
+  await delay(50);
+  rig.letGo('MOVE');
+  await renaming;
+  const opened = await opening.catch((error: unknown) => (error as FsError).errno);
+  if (typeof opened === 'string') {
+    assert.equal(opened, 'ESTALE');
+    return;
+  }
+  assert.match(await read(nodeId, opened.fh), /^(older|new)$/);
+  await rig.fs.release(nodeId, opened.fh);
+});
