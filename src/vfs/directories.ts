@@ -15,20 +15,14 @@ import type {
 } from './filesystem.js';
 import { FsError } from './filesystem.js';
 import { ListingsAhead } from './listings-ahead.js';
+import type { Members } from './members.js';
 import type { Node } from './node.js';
-
-/** What a handle tells. As arrays side by side: one object for each of 100,000 members would hold up the event loop. */
-interface Members {
-  readonly names: readonly string[];
-  /** None for files that are only here, which come last. */
-  readonly resources: readonly Resource[];
-  /** When the peer told it. */
-  readonly at: number;
-}
 
 interface DirectoryHandle {
   /** Taken when reading begins, and again when it begins anew (rewinddir). */
   members: Members | undefined;
+  /** Aborted when the handle needs no more of them. */
+  asking: AbortController | undefined;
 }
 
 const DOTS = 2;
@@ -47,11 +41,12 @@ export class Directories {
   open(node: Node): OpenAnswer {
     if (!node.isDirectory) throw new FsError('ENOTDIR');
     const fh = this.#nextFh++;
-    this.#handles.set(fh, { members: undefined });
+    this.#handles.set(fh, { members: undefined, asking: undefined });
     return { fh, keepCache: false, directIo: false };
   }
 
   release(fh: number): void {
+    this.#handles.get(fh)?.asking?.abort();
     this.#handles.delete(fh);
   }
 
@@ -78,13 +73,14 @@ export class Directories {
     add: (entry: DirectoryEntry, lookup: Entry) => boolean,
     ctx: RequestContext,
   ): Awaitable<void> {
-    return chain(this.#members(node, fh, offset, ctx), ({ names, resources, at }) => {
+    return chain(this.#members(node, fh, offset, ctx), (members) => {
+      const { names, resources } = members;
       const none = this.#core.answers.noEntry(-Infinity);
       const from = this.#addDots(node, offset, (entry) => add(entry, none));
       if (from < 0) return;
       for (let i = from; i < names.length; i++) {
         const name = names[i]!;
-        const child = this.#nodeOf(node, name, resources[i], at);
+        const child = this.#nodeOf(node, name, resources[i], members);
         const entry = { name, offset: i + DOTS + 1, type: S_IFDIR, ino: 0 };
         if (child === undefined) {
           // Removed since the handle's moment: told, since it was promised, but not to be used.
@@ -112,22 +108,25 @@ export class Directories {
     return Math.max(0, offset - DOTS);
   }
 
+  /** There is a member to tell, or no more of them. */
   #members(node: Node, fh: number, offset: number, waiting: Waiting): Awaitable<Members> {
     const handle = this.#handles.get(fh);
     if (handle === undefined) throw new FsError('EBADF');
-    if (offset > 0 && handle.members !== undefined) return handle.members;
+    const members =
+      offset > 0 ? (handle.members ??= this.#begin(node, handle)) : this.#begin(node, handle);
+    const from = Math.max(0, offset - DOTS);
+    if (members.has(from)) return members;
+    return members.waitFor(from, waiting.signal).then(() => members);
+  }
+
+  #begin(node: Node, handle: DirectoryHandle): Members {
+    handle.asking?.abort();
+    handle.asking = undefined;
     this.#ahead.asked(node);
-    const asked = this.#core.listings.listing(node, waiting);
+    const asking = (): AbortSignal => (handle.asking = new AbortController()).signal;
+    handle.members = this.#core.listings.members(node, asking);
     this.#ahead.goOn(node);
-    return chain(asked, (listing) => {
-      const names = [...listing.keys()];
-      for (const [name, child] of node.children) {
-        if (child.isLocal && !listing.has(name)) names.push(name);
-      }
-      const at = this.#core.cache.listing(node.id, -Infinity)?.at ?? this.#core.now();
-      handle.members = { names, resources: [...listing.values()], at };
-      return handle.members;
-    });
+    return handle.members;
   }
 
   #entryOf(node: Node, { names, resources }: Members, index: number): DirectoryEntry {
@@ -148,15 +147,21 @@ export class Directories {
     directory: Node,
     name: string,
     resource: Resource | undefined,
-    at: number,
+    { at, sequence }: Members,
   ): Node | undefined {
     const live = directory.children.get(name);
     if (live?.isLocal === true) return live;
-    const newer = this.#core.cache.find(directory.id, name, at);
+    // Changed by us since the peer was asked, which may be after it told.
+    const ours = directory.changes.last(name) > sequence;
+    const newer = ours
+      ? this.#core.cache.single(directory.id, name)
+      : this.#core.cache.find(directory.id, name, at);
     if (newer !== undefined) {
       return newer.resource && this.#core.adopt(directory, name, newer.resource, newer.at);
     }
-    return resource && this.#core.adopt(directory, name, resource, at);
+    return ours || resource === undefined
+      ? undefined
+      : this.#core.adopt(directory, name, resource, at);
   }
 }
 

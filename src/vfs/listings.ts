@@ -1,39 +1,81 @@
 /** Members of folders: what is cached of them, and how the peer is asked. */
 import type { Listing, Resource } from '../webdav/types.js';
 import type { Core } from './core.js';
-import type { Awaitable, Waiting } from './filesystem.js';
+import type { CachedListing } from './name-cache.js';
+import { Members } from './members.js';
 import type { Node } from './node.js';
 
 /** No upload takes a day; the clocks of both sides may differ by hours. */
 const LEFTOVER_SECONDS = 86_400;
+
 export class Listings {
   readonly #core: Core;
+  /** Of the listings that are on their way, by directory. */
+  readonly #arriving = new Map<number, Members>();
 
   constructor(core: Core) {
     this.#core = core;
   }
 
-  /** Members of a directory, cached or asked. */
-  listing(directory: Node, waiting: Waiting): Awaitable<ReadonlyMap<string, Resource>> {
+  /** What is known of the members and may be used. */
+  fresh(directory: Node): CachedListing | undefined {
     const cached = this.#core.cache.listing(directory.id, -Infinity);
-    const fresh = cached !== undefined && this.#core.watch.isListingFresh(directory, cached);
-    return fresh ? cached.members : this.list(directory, waiting.signal);
+    return cached && this.#core.watch.isListingFresh(directory, cached) ? cached : undefined;
+  }
+
+  /** The members, to be read while they arrive: for as long as `signal` is not aborted, or others want them. */
+  members(directory: Node, signal: () => AbortSignal): Members {
+    const fresh = this.fresh(directory);
+    if (fresh !== undefined) {
+      const members = new Members(this.#core.sequence, fresh.at, fresh.members);
+      members.end(fresh.at, localNames(directory, fresh.members));
+      return members;
+    }
+    // Who reads is told by the members why they don't come.
+    this.list(directory, signal()).catch(() => undefined);
+    return this.#arriving.get(directory.id)!;
   }
 
   /** Asks for the members and remembers them. */
   list(directory: Node, signal: AbortSignal): Promise<ReadonlyMap<string, Resource>> {
     return this.#core.calls.run(`list ${directory.id}`, signal, (shared) =>
-      this.#list(directory, shared),
+      this.#listTo(directory, shared),
     );
   }
 
-  async #list(directory: Node, signal: AbortSignal): Promise<ReadonlyMap<string, Resource>> {
+  async #listTo(directory: Node, signal: AbortSignal): Promise<ReadonlyMap<string, Resource>> {
+    const arriving = new Members(this.#core.sequence, this.#core.now());
+    this.#arriving.set(directory.id, arriving);
+    try {
+      const members = await this.#list(directory, arriving, signal);
+      const ours = directory.changes.since(arriving.sequence) ?? members.keys();
+      const here = [...ours].filter((name) => members.has(name));
+      arriving.end(this.#core.now(), [...here, ...localNames(directory, members)]);
+      return members;
+    } catch (error) {
+      arriving.fail(error);
+      throw error;
+    } finally {
+      if (this.#arriving.get(directory.id) === arriving) this.#arriving.delete(directory.id);
+    }
+  }
+
+  async #list(
+    directory: Node,
+    arriving: Members,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Resource>> {
     await this.#core.profile(signal);
-    const before = this.#core.sequence;
+    const before = arriving.sequence;
     const selfBefore = directory.parent?.changes.last(directory.name);
     const inquiry = this.#core.watch.ask(directory, directory.parent);
     const answer = await this.#core.client
-      .list(directory.path, { signal, question: inquiry?.question })
+      .list(directory.path, {
+        signal,
+        question: inquiry?.question,
+        onMember: (resource) => arriving.add(resource, this.#core.now()),
+        onRestart: () => arriving.restart(),
+      })
       .finally(() => this.#core.watch.end(inquiry));
     const { members } = answer;
     const selfChanged = selfBefore !== directory.parent?.changes.last(directory.name);
@@ -85,7 +127,19 @@ export class Listings {
     this.#sweep(directory, answer.uploads);
     for (const [name, child] of directory.children) {
       const resource = members.get(name);
-      if (resource !== undefined && !child.isLocal) this.#core.adopt(directory, name, resource, at);
+      if (resource === undefined || child.isLocal) continue;
+      // Adopted while the listing came.
+      if (child.resource === resource) child.resourceAt = at;
+      else this.#core.adopt(directory, name, resource, at);
     }
   }
+}
+
+/** Of files that the peer doesn't have yet. */
+function localNames(directory: Node, members: ReadonlyMap<string, Resource>): string[] {
+  const names: string[] = [];
+  for (const [name, child] of directory.children) {
+    if (child.isLocal && !members.has(name)) names.push(name);
+  }
+  return names;
 }

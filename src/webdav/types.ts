@@ -153,7 +153,7 @@ export interface WebDavClient {
   /** Depth 0. */
   stat(path: string, options?: AskOptions & SyncOptions): Promise<Resource>;
   /** Depth 1 without the collection itself and without what is hidden (see hiddenName). Resolves when the document ended well. */
-  list(path: string, options?: AskOptions): Promise<Listing>;
+  list(path: string, options?: ListOptions): Promise<Listing>;
   /**
    * The feed of changes of our own share (see `hasChangeFeed`): resolves when the peer ends it, rejects when it is lost, and as
    * all others. `heartbeatMs`: time between signs of life.
@@ -243,6 +243,13 @@ export interface MoveOptions {
 export interface CopyOptions extends MoveOptions {
   /** What is copied must be this version, else DavError 412. Where the server has no such condition it is looked at right before. */
   readonly sourceEtag?: string;
+}
+
+export interface ListOptions extends AskOptions {
+  /** Told while the document arrives. */
+  readonly onMember?: (member: Resource) => void;
+  /** The document broke off and comes once more. */
+  readonly onRestart?: () => void;
 }
 
 export interface Listing {

@@ -1,17 +1,20 @@
 import type { DavContext } from '../context.js';
-import type { AskOptions } from '../change.js';
 import { isPhodavInternal, isUploadName } from '../hidden-names.js';
 import { MemberNames } from '../member-name.js';
 import type { MultistatusEntry } from '../multistatus.js';
 import { statProperties, toResource } from '../properties.js';
 import { propfindBody } from '../request-body.js';
-import type { Listing, Resource, ServerProfile } from '../types.js';
+import type { Listing, ListOptions, Resource, ServerProfile } from '../types.js';
 import { propfind } from './propfind.js';
 
 /** PROPFIND Depth 1. */
-export async function list(context: DavContext, path: string, call?: AskOptions): Promise<Listing> {
+export async function list(
+  context: DavContext,
+  path: string,
+  call?: ListOptions,
+): Promise<Listing> {
   const profile = await context.profile(call);
-  const listing = new ListingBuilder(context, path, profile);
+  const listing = new ListingBuilder(context, path, profile, call);
   await propfind(context, {
     path,
     depth: '1',
@@ -28,15 +31,22 @@ class ListingBuilder {
   readonly #context: DavContext;
   readonly #path: string;
   readonly #profile: ServerProfile;
+  readonly #reader: ListOptions | undefined;
   #names: MemberNames;
   #self: Resource | undefined;
   #members = new Map<string, Resource>();
   #uploads: Resource[] = [];
 
-  constructor(context: DavContext, path: string, profile: ServerProfile) {
+  constructor(
+    context: DavContext,
+    path: string,
+    profile: ServerProfile,
+    reader: ListOptions | undefined,
+  ) {
     this.#context = context;
     this.#path = path;
     this.#profile = profile;
+    this.#reader = reader;
     this.#names = this.#newNames();
   }
 
@@ -45,6 +55,7 @@ class ListingBuilder {
     this.#self = undefined;
     this.#members = new Map();
     this.#uploads = [];
+    this.#reader?.onRestart?.();
   }
 
   add(entry: MultistatusEntry): void {
@@ -74,7 +85,9 @@ class ListingBuilder {
       this.#warn('left out an entry that came twice', entry.href);
       return;
     }
-    this.#members.set(name, toResource(entry, name, this.#profile));
+    const resource = toResource(entry, name, this.#profile);
+    this.#members.set(name, resource);
+    this.#reader?.onMember?.(resource);
   }
 
   #newNames(): MemberNames {
