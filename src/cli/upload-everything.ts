@@ -1,6 +1,6 @@
 /** The end of a mount: what was written goes to the peer, or is kept where its writer can find it. */
-import path from 'node:path';
 import type { DavFileSystem, PendingFile } from '../vfs/dav-filesystem.js';
+import { keptFolder } from '../vfs/keep-content.js';
 
 const REPORT_MS = 1000;
 
@@ -27,7 +27,7 @@ export async function uploadEverything(round: UploadRound): Promise<string[]> {
     // Refused for good; where it was kept is in the message (a conflict copy at the peer).
     return [failure];
   }
-  const kept = await fs.keepPending(path.join(round.keepDir, folderName()));
+  const kept = await fs.keepPending(keptFolder(round.keepDir));
   return kept.map((file) =>
     file.keptIn === undefined
       ? `${file.path} could not be uploaded and could not be kept (${file.error ?? 'unknown'})`
@@ -76,8 +76,4 @@ export function formatBytes(bytes: number): string {
     unit += 1;
   }
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]!}`;
-}
-
-function folderName(): string {
-  return `kept-${new Date().toISOString().replace(/[:.]/g, '-')}`;
 }

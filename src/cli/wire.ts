@@ -19,6 +19,7 @@ import { createDavFileSystem, type DavFileSystem } from '../vfs/dav-filesystem.j
 import { createWebDavClient } from '../webdav/client.js';
 import type { WebDavClient } from '../webdav/types.js';
 import { watchForJunk } from './junk-watch.js';
+import { defaultKeepDir } from './log-file.js';
 import type { MountRequest } from './mount-request.js';
 
 const DEFAULT_ATTR_TTL_MS = 1000;
@@ -54,6 +55,7 @@ export async function openStack(request: MountRequest, log: Logger): Promise<Sta
     client,
     log,
     contents,
+    keepDir: defaultKeepDir(process.env),
     ...fileSystemOptions(options, cacheDir),
   });
   let mounted = false;

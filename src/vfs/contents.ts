@@ -15,6 +15,7 @@ import type { Node } from './node.js';
 import { changes, isWriter, O_APPEND, O_RDONLY } from './open-flags.js';
 import { openContent } from './reader/open-content.js';
 import { sameVersion } from './reader/versions.js';
+import type { Space } from './space.js';
 import { createStaging } from './staging.js';
 import { disposeData, type Uploads } from './uploads.js';
 
@@ -25,8 +26,11 @@ export class Contents {
   readonly #uploads: Uploads;
   readonly #handles: Handles;
 
-  constructor(core: Core, uploads: Uploads, handles: Handles) {
+  readonly #space: Space;
+
+  constructor(core: Core, uploads: Uploads, handles: Handles, space: Space) {
     this.#core = core;
+    this.#space = space;
     this.#uploads = uploads;
     this.#handles = handles;
   }
@@ -103,11 +107,15 @@ export class Contents {
     const data = node.data!;
     this.checkWritable(node, data, handle);
     const append = (handle.flags & O_APPEND) !== 0;
-    const go = (staging: StagingFile): Awaitable<number> => {
+    const put = (staging: StagingFile): Awaitable<number> => {
       const at = append ? staging.size : offset;
       if (at + bytes.length > MAX_OFFSET) throw new FsError('EFBIG');
       this.#changed(node, data);
       return chain(staging.write(at, bytes), () => bytes.length);
+    };
+    const go = (staging: StagingFile): Awaitable<number> => {
+      const growth = append ? bytes.length : offset + bytes.length - staging.size;
+      return growth <= 0 ? put(staging) : chain(this.#space.take(growth), () => put(staging));
     };
     return chain(this.#stage(node, data, Infinity, ctx.signal), go);
   }
@@ -171,6 +179,7 @@ export class Contents {
     this.checkWritable(node, data, this.#handles.get(fh));
     const staging = await this.#stage(node, data, Infinity, ctx.signal);
     if (staging.size >= size) return;
+    await this.#space.take(size - staging.size);
     this.#changed(node, data);
     await staging.truncate(size);
   }

@@ -36,6 +36,7 @@ export interface CoreOptions extends DataOptions, OwnerOptions {
   readonly closeToOpen: boolean;
   /** Time between signs of life of a feed of changes. */
   readonly heartbeatMs: number;
+  readonly keepDir?: string | undefined;
   /** Monotonic clock, ms. */
   readonly now: () => number;
 }

@@ -35,6 +35,7 @@ import { Opening } from './opening.js';
 import { release } from './reader/index.js';
 import { Renames } from './rename.js';
 import { ServerCopies } from './server-copies.js';
+import { Space } from './space.js';
 import { createUploader } from './uploader.js';
 import { Uploads, type PendingFile } from './uploads.js';
 import { withErrno } from './with-errno.js';
@@ -61,6 +62,8 @@ export interface DavFileSystemOptions {
   readonly maxListed?: number;
   readonly closeToOpen?: boolean;
   readonly heartbeatMs?: number;
+  /** Where content is kept that the peer has refused for good. */
+  readonly keepDir?: string;
   readonly now?: () => number;
 }
 
@@ -102,7 +105,8 @@ class Implementation implements DavFileSystem {
     this.#core = new Core(coreOptions);
     this.#uploads = new Uploads(this.#core);
     this.#handles = new Handles(this.#core, this.#uploads);
-    this.#contents = new Contents(this.#core, this.#uploads, this.#handles);
+    const space = new Space(this.#core, () => this.#uploads.growth());
+    this.#contents = new Contents(this.#core, this.#uploads, this.#handles, space);
     this.#serverCopies = new ServerCopies(this.#core, this.#uploads, this.#handles, this.#contents);
     this.#opening = new Opening(this.#core, this.#uploads, this.#handles, this.#contents);
     this.#names = new Names(
@@ -115,7 +119,7 @@ class Implementation implements DavFileSystem {
     this.#renames = new Renames(this.#core, this.#uploads, this.#contents, this.#names);
     this.#hardLinks = new HardLinks(this.#core, this.#uploads);
     this.#durability = new Durability(this.#core, this.#uploads);
-    this.#metadata = new Metadata(this.#core, this.#opening);
+    this.#metadata = new Metadata(this.#core, this.#opening, space);
     this.#directories = new Directories(this.#core);
     this.#xattrs = new Xattrs(this.#core, this.#uploads);
   }

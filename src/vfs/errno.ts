@@ -44,6 +44,8 @@ const STATUS_ERRNO: Readonly<Record<number, ErrnoName>> = {
 function statusErrno(error: DavError): ErrnoName {
   // RFC 4918 §9.3.1: MKCOL on a mapped URL is 405.
   if (error.status === 405 && error.method === 'MKCOL') return 'EEXIST';
+  // RFC 4331 §6.
+  if (error.status === 507 && error.condition === 'quota-not-exceeded') return 'EDQUOT';
   return STATUS_ERRNO[error.status] ?? 'EIO';
 }
 

@@ -1,5 +1,5 @@
 /** Content that the peer can't be given before the process ends, written to local files where its writer can find it. */
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { encodeName } from '../names.js';
 import type { StagingFile } from './content.js';
@@ -15,6 +15,15 @@ export interface KeptFile {
 export interface UnsentContent {
   readonly path: string;
   readonly staging: StagingFile | undefined;
+}
+
+let folders = 0;
+
+/** A new one each time. */
+export function keptFolder(keepDir: string): string {
+  folders += 1;
+  const time = new Date().toISOString().replace(/[:.]/g, '-');
+  return path.join(keepDir, `kept-${time}-${process.pid}-${folders}`);
 }
 
 /** Writes each to `folder`/path. One that fails does not keep the others from being written. Never rejects. */
@@ -38,14 +47,18 @@ export async function keepContent(
 
 async function keepOne({ staging }: UnsentContent, keptIn: string): Promise<void> {
   if (staging === undefined) throw new Error('its content is not there');
-  await mkdir(encodeName(path.dirname(keptIn)), { recursive: true, mode: 0o700 });
   const snapshot = staging.snapshot();
   try {
+    await mkdir(encodeName(path.dirname(keptIn)), { recursive: true, mode: 0o700 });
     // 'wx': nothing that was kept before is overwritten.
     const file = await open(encodeName(keptIn), 'wx', 0o600);
     try {
       for await (const piece of snapshot.open()) await writeWhole(file, piece);
       await file.sync();
+    } catch (error) {
+      // A part must not look like the whole.
+      await unlink(encodeName(keptIn));
+      throw error;
     } finally {
       await file.close();
     }

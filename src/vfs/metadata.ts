@@ -26,8 +26,8 @@ import { gated } from './gate.js';
 import type { Node } from './node.js';
 import type { Opening } from './opening.js';
 import { sameTag } from './reader/versions.js';
+import type { Space } from './space.js';
 
-const QUOTA_TTL_MS = 10_000;
 const BLOCK_SIZE = 4096;
 /** Told when the server doesn't say: programs that check for room must not be turned away by a guess. */
 const UNKNOWN_BYTES = 2 ** 50;
@@ -41,10 +41,11 @@ type Wanted = Pick<PosixProperty, 'mode' | 'mtime' | 'atime'>;
 export class Metadata {
   readonly #core: Core;
   readonly #opening: Opening;
-  #quota: { readonly answer: Quota; readonly at: number } | undefined;
+  readonly #space: Space;
 
-  constructor(core: Core, opening: Opening) {
+  constructor(core: Core, opening: Opening, space: Space) {
     this.#core = core;
+    this.#space = space;
     this.#opening = opening;
   }
 
@@ -228,18 +229,7 @@ export class Metadata {
   }
 
   statfs(ctx: RequestContext): Awaitable<StatfsAnswer> {
-    const cached = this.#quota;
-    if (cached !== undefined && cached.at > this.#core.now() - QUOTA_TTL_MS)
-      return statfsOf(cached.answer);
-    return this.#askQuota(ctx.signal);
-  }
-
-  async #askQuota(signal: AbortSignal): Promise<StatfsAnswer> {
-    const profile = await this.#core.profile(signal);
-    const none: Quota = { availableBytes: undefined, usedBytes: undefined };
-    const answer = profile.quota ? await this.#core.client.quota('', { signal }) : none;
-    this.#quota = { answer, at: this.#core.now() };
-    return statfsOf(answer);
+    return chain(this.#space.quota(ctx.signal), statfsOf);
   }
 }
 

@@ -8,7 +8,7 @@ import { NEVER } from './awaitable.js';
 import { isUnavailable, toFsError } from './errno.js';
 import type { FileData } from './file-data.js';
 import { FsError } from './filesystem.js';
-import type { UnsentContent } from './keep-content.js';
+import { keepContent, keptFolder, type KeptFile, type UnsentContent } from './keep-content.js';
 import type { Node } from './node.js';
 import { versionOf } from './reader/versions.js';
 import { withSignal } from './shared-call.js';
@@ -46,6 +46,17 @@ export class Uploads {
   /** What is not at the peer, to be kept elsewhere. */
   unsent(): UnsentContent[] {
     return [...this.#dirty].map((node) => ({ path: node.path, staging: node.data?.staging }));
+  }
+
+  /** By how much files will grow at the peer. What is being sent may be there in part already, and counts there. */
+  growth(): number {
+    let bytes = 0;
+    for (const { data } of this.#dirty) {
+      if (data?.staging === undefined || data.upload !== undefined) continue;
+      const there = data.expect === 'absent' ? 0 : data.expect.size;
+      bytes += Math.max(0, data.staging.size - there);
+    }
+    return bytes;
   }
 
   /** Dirty nodes at or below a directory. */
@@ -156,19 +167,38 @@ export class Uploads {
       (error: unknown) => {
         this.#core.log.warn('upload failed', { path: node.path, error: toFsError(error).message });
         if (isUnavailable(error)) this.scheduleRetry();
-        else this.#giveUp(node, error);
+        else void this.#giveUp(node, error);
       },
     );
   }
 
-  #giveUp(node: Node, error: unknown): void {
-    if (node.data === undefined || node.data.handles > 0) return;
-    this.#core.log.error('written data could not be stored and is dropped', {
-      path: node.path,
-      errno: toFsError(error).errno,
-    });
+  /** Nobody waits for it, and the peer won't have it: kept here, in a file that the log names. What can't even be kept is tried again. */
+  async #giveUp(node: Node, error: unknown): Promise<void> {
+    const { data, path } = node;
+    if (data === undefined || data.handles > 0) return;
+    const { errno } = toFsError(error);
+    const nothing = data.created && data.staging?.size === 0;
+    const [kept] = nothing ? [] : await this.#keep(path, data.staging);
+    // Removed meanwhile.
+    if (node.data !== data) return;
+    const { log } = this.#core;
+    if (kept !== undefined && kept.keptIn === undefined) {
+      log.error('what was written is refused by the peer, and cannot be kept', {
+        ...{ path, errno, reason: kept.error },
+      });
+      this.scheduleRetry();
+      return;
+    }
+    log.error('what was written is refused by the peer', { path, errno, kept: kept?.keptIn });
+    // Opened or brought meanwhile: the next close tells.
+    if (data.handles > 0 || !data.dirty) return;
     this.dropWritten(node);
     this.#settle(node);
+  }
+
+  #keep(path: string, staging: StagingFile | undefined): Promise<KeptFile[]> {
+    const { keepDir, cacheDir } = this.#core.options;
+    return keepContent([{ path, staging }], keptFolder(keepDir ?? cacheDir));
   }
 
   /** Back to what the peer has. */

@@ -69,10 +69,22 @@ export async function explainRefusal(job: UploadJob, error: unknown): Promise<un
   }
   const parent = parentOf(job.target.path);
   const current = await statOrAbsent(job, parent).catch(() => error);
-  if (current !== undefined) return error;
+  if (current !== undefined) {
+    if (error.status !== 500 || !(await isFull(job))) return error;
+    return new FsError('ENOSPC', 'the peer has no room for it', { cause: error });
+  }
   return new FsError('ENOENT', `the folder ${parent} of ${job.target.path} is gone`, {
     cause: error,
   });
+}
+
+/** phodav says 500 for a full disk, too. */
+async function isFull({ client, profile, content, signal }: UploadJob): Promise<boolean> {
+  if (!profile.quota) return false;
+  const { availableBytes } = await client
+    .quota('', { signal })
+    .catch(() => ({ availableBytes: undefined }));
+  return availableBytes !== undefined && availableBytes < content.size;
 }
 
 export async function bodyOf(content: StagingSnapshot): Promise<HttpBody> {

@@ -251,6 +251,7 @@ export class ScriptedPeer {
     get: this.#get.bind(this),
     put: this.#put.bind(this),
     move: this.#move.bind(this),
+    quota: () => Promise.resolve({ availableBytes: undefined, usedBytes: undefined }),
     propertyNames: async (path: string) => {
       await turn();
       const keys = [...(this.files.get(path)?.properties.keys() ?? [])];
