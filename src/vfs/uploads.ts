@@ -179,10 +179,10 @@ export class Uploads {
     const { errno } = toFsError(error);
     const nothing = data.created && data.staging?.size === 0;
     const [kept] = nothing ? [] : await this.#keep(path, data.staging);
-    // Removed meanwhile.
-    if (node.data !== data) return;
     const { log } = this.#core;
     if (kept !== undefined && kept.keptIn === undefined) {
+      // Removed meanwhile, or brought.
+      if (node.data !== data) return;
       log.error('what was written is refused by the peer, and cannot be kept', {
         ...{ path, errno, reason: kept.error },
       });
@@ -191,7 +191,7 @@ export class Uploads {
     }
     log.error('what was written is refused by the peer', { path, errno, kept: kept?.keptIn });
     // Opened or brought meanwhile: the next close tells.
-    if (data.handles > 0 || !data.dirty) return;
+    if (node.data !== data || data.handles > 0 || !data.dirty) return;
     this.dropWritten(node);
     this.#settle(node);
   }
