@@ -1,7 +1,7 @@
 /**
  * rename(2) as MOVE, with everything checked that servers are known to destroy when it isn't.
  */
-import type { Resource } from '../webdav/types.js';
+import type { CallOptions, MoveOptions, Resource } from '../webdav/types.js';
 import { NEVER } from './awaitable.js';
 import type { Core } from './core.js';
 import { isNotFound } from './errno.js';
@@ -63,15 +63,21 @@ export class Renames {
       if (target === node) return;
       if (target !== null) {
         if ((flags & RENAME_NOREPLACE) !== 0) throw new FsError('EEXIST');
-        // What the cache took for a file may be a folder by now, and MOVE would delete it with all that is in it.
-        if (profile.moveClobbersCollections && !target.isLocal) {
+        const unsure = !target.isLocal && versionToReplace(target) === undefined;
+        if (unsure && profile.moveClobbersCollections) {
           target = await this.#core.lookups.statChild(to.parent, to.name, signal);
         }
       }
       if (target !== null) await this.#makeWay(node, target, to, signal);
       try {
         const overwrite = target !== null && !target.isDirectory;
-        const send = (): Promise<Resource | undefined> => this.#send(from, to, overwrite, signal);
+        const destinationEtag = target === null ? undefined : versionToReplace(target);
+        const how = {
+          overwrite,
+          signal,
+          ...(destinationEtag !== undefined && { destinationEtag }),
+        };
+        const send = (): Promise<Resource | undefined> => this.#send(from, to, how);
         const replaced = target?.unlinked === false ? target : undefined;
         told = await (replaced === undefined
           ? send()
@@ -105,13 +111,12 @@ export class Renames {
   async #send(
     from: NodeName,
     to: NodeName,
-    overwrite: boolean,
-    signal: AbortSignal,
+    how: CallOptions & MoveOptions,
   ): Promise<Resource | undefined> {
     const source = `${from.parent.path}/${from.name}`;
     const destination = `${to.parent.path}/${to.name}`;
     try {
-      return await this.#core.client.move(source, destination, { overwrite, signal });
+      return await this.#core.client.move(source, destination, how);
     } catch (error) {
       if (wasSent(error) && (await this.#happened(source, destination))) return undefined;
       this.#core.recordUnknown(from.parent, from.name);
@@ -156,4 +161,12 @@ export class Renames {
       await this.#core.sameContent(node, told, NEVER);
     else this.#core.recordUnknown(to.parent, to.name);
   }
+}
+
+/**
+ * What the cache takes for a file may be a folder by now, and MOVE would delete it with all that is in it: it has to be this version.
+ * Undefined: its version is not known, or not at the peer.
+ */
+function versionToReplace(target: Node): string | undefined {
+  return target.isDirectory || target.isLocal ? undefined : target.resource.etag;
 }

@@ -1,7 +1,7 @@
 /** How many requests an operation costs, counted at the peer. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { bash, python } from '../support/run.js';
 import { makeTempDir } from '../support/temp-dir.js';
 import { scenario, type Scene } from '../support/scenario.js';
@@ -93,7 +93,36 @@ scenario('requests: create, write, close of a small file', options, async (scene
 scenario('requests: rename', options, async (scene) => {
   await bash('ls -l "$1/d"', [scene.dir]);
   await budget(scene, 1, 'rename', 'mv -T "$1/d/file-1" "$1/d/renamed"');
+  await bash('ls -l "$1/d"', [scene.dir]);
+  await budget(scene, 1, 'rename over a file', 'mv -fT "$1/d/file-2" "$1/d/file-3"');
 });
+
+const RENAME_ONTO_FOLDER = `
+import errno, os, sys
+try:
+    os.rename(sys.argv[1] + '/new', sys.argv[1] + '/name')
+except OSError as error:
+    sys.exit(error.errno != errno.EISDIR)
+sys.exit('renamed')
+`;
+
+scenario(
+  'what the cache takes for a file and is a folder by now is not renamed over',
+  { ...options, peers: [...peers, 'chezdav', 'spice'] },
+  async (scene) => {
+    await bash('mkdir "$1/over"; echo new > "$1/over/new"; echo old > "$1/over/name"', [scene.dir]);
+    await bash('ls -l "$1/over"', [scene.dir]);
+    const theirs = `${scene.peer.dir}/over/name`;
+    rmSync(theirs);
+    mkdirSync(theirs);
+    writeFileSync(`${theirs}/inside`, 'kept');
+    await scene.peer.adopt();
+    await python(RENAME_ONTO_FOLDER, [`${scene.dir}/over`]);
+    assert.equal(readFileSync(`${theirs}/inside`, 'utf8'), 'kept');
+    // The ways that are left work.
+    await bash('mv "$1/over/new" "$1/over/name/" && cat "$1/over/name/new"', [scene.dir]);
+  },
+);
 
 scenario(
   'what was read before is read from the disk after a new mount',
