@@ -20,6 +20,7 @@ import { NameCache } from './name-cache.js';
 import type { Node } from './node.js';
 import { NodeTable } from './node-table.js';
 import { SharedCalls } from './shared-call.js';
+import { Sweep } from './sweep.js';
 import { WriteAccess } from './write-access.js';
 
 export interface CoreOptions extends DataOptions, OwnerOptions {
@@ -65,6 +66,7 @@ export class Core {
   readonly watch: ChangeWatch = new ChangeWatch(this);
   readonly listings: Listings = new Listings(this);
   readonly lookups: Lookups = new Lookups(this);
+  readonly sweep: Sweep = new Sweep(this);
   readonly answers: KernelAnswers = new KernelAnswers(this);
   invalidator: Invalidator | undefined;
   /** Counts our own changes of names. */

@@ -5,9 +5,6 @@ import type { CachedListing } from './name-cache.js';
 import { Members } from './members.js';
 import type { Node } from './node.js';
 
-/** No upload takes a day; the clocks of both sides may differ by hours. */
-const LEFTOVER_SECONDS = 86_400;
-
 export class Listings {
   readonly #core: Core;
   /** Of the listings that are on their way, by directory. */
@@ -106,25 +103,11 @@ export class Listings {
     return complete;
   }
 
-  /** Nobody else will remove what a client that died in the middle of an upload has left. */
-  #sweep(directory: Node, uploads: readonly Resource[]): void {
-    const limit = Date.now() / 1000 - LEFTOVER_SECONDS;
-    for (const { name, mtime } of uploads) {
-      if (mtime === undefined || mtime.sec > limit || !this.#core.access.allowed) continue;
-      const path = `${directory.path}/${name}`;
-      this.#core.client.remove(path).then(
-        () => this.#core.log.info('removed an old unfinished upload', { path }),
-        (error: unknown) =>
-          this.#core.log.debug('an old unfinished upload stays', { path, error: String(error) }),
-      );
-    }
-  }
-
   #remember(directory: Node, answer: Listing, members: Map<string, Resource>): void {
     const at = this.#core.now();
     directory.misses = 0;
     this.#core.cache.putListing(directory.id, members, at);
-    this.#sweep(directory, answer.uploads);
+    this.#core.sweep.look(directory.path, answer.uploads, answer.toldAt);
     for (const [name, child] of directory.children) {
       const resource = members.get(name);
       if (resource === undefined || child.isLocal) continue;

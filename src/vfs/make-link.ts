@@ -1,7 +1,6 @@
 /** Symbolic links on our own share, where they are links (doc/EXTENSIONS.md). Elsewhere they are uploads with a property. */
-import { randomBytes } from 'node:crypto';
 import { HttpError } from '../http/types.js';
-import { uploadName } from '../webdav/hidden-names.js';
+import { newPartName } from './upload/part-name.js';
 import { DAVPORT_NS, DavError, type Resource, type WebDavClient } from '../webdav/types.js';
 import { S_IFLNK, typeOf } from './attributes.js';
 import { NEVER } from './awaitable.js';
@@ -17,7 +16,7 @@ export async function makeLink(
   target: Uint8Array,
   signal: AbortSignal,
 ): Promise<Resource> {
-  const part = `${path.slice(0, path.lastIndexOf('/'))}/${uploadName(randomBytes(8))}`;
+  const part = `${path.slice(0, path.lastIndexOf('/'))}/${newPartName()}`;
   const mode = (S_IFLNK | 0o777).toString(8);
   try {
     await client.put(part, target, { signal, precondition: { absent: true } });

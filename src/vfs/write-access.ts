@@ -2,10 +2,9 @@
  * Whether the peer takes changes at all. phodav doesn't tell that a share is read-only: it refuses every change with 403, as it refuses
  * a single folder that its user may not write to. After the first refusal one small try in the root tells which it is.
  */
-import { randomBytes } from 'node:crypto';
 import type { ServerProfile, WebDavClient } from '../webdav/types.js';
 import { DavError } from '../webdav/types.js';
-import { uploadName } from '../webdav/hidden-names.js';
+import { newPartName } from './upload/part-name.js';
 import { FsError, type Awaitable } from './filesystem.js';
 
 export class WriteAccess {
@@ -60,7 +59,7 @@ export class WriteAccess {
   }
 
   async #isReadOnly(): Promise<boolean> {
-    const path = `/${uploadName(randomBytes(8))}`;
+    const path = `/${newPartName()}`;
     try {
       await this.#client.put(path, new Uint8Array(0));
     } catch (error) {

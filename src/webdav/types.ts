@@ -259,6 +259,8 @@ export interface Listing {
   readonly members: Map<string, Resource>;
   /** Uploads on the way, or left by a client that died (see hidden-names.ts). */
   readonly uploads: readonly Resource[];
+  /** By the server's clock, seconds since the epoch. */
+  readonly toldAt: number | undefined;
 }
 
 /** What a search looks for, in words that each server's own query is made of. */

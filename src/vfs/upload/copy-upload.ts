@@ -2,8 +2,7 @@
  * Content that the peer copies itself: no byte crosses the channel. On our own share one COPY, which puts the whole in place at once;
  * elsewhere a COPY to a hidden name, then MOVE, as servers copy into the name that readers look at.
  */
-import { randomBytes } from 'node:crypto';
-import { uploadName } from '../../webdav/hidden-names.js';
+import { newPartName } from './part-name.js';
 import {
   DavError,
   DAVPORT_NS,
@@ -93,7 +92,7 @@ async function isUnchanged({ client, signal }: UploadJob, source: ContentAtPeer)
 async function copyToPart(job: UploadJob, source: ContentAtPeer): Promise<Part> {
   const { client, signal, content } = job;
   for (let attempt = 1; ; attempt += 1) {
-    const path = `${parentOf(job.target.path)}/${uploadName(randomBytes(8))}`;
+    const path = `${parentOf(job.target.path)}/${newPartName()}`;
     try {
       await client.copy(source.path, path, { signal, overwrite: false, ...ofVersion(source) });
       const resource = await client.stat(path, { signal });

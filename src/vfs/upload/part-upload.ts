@@ -2,8 +2,7 @@
  * PUT to a hidden name beside the target, then MOVE: for servers that commit a PUT that was cut short (phodav does) or about which
  * nothing is known. The target is old or new at every moment.
  */
-import { randomBytes } from 'node:crypto';
-import { uploadName } from '../../webdav/hidden-names.js';
+import { newPartName } from './part-name.js';
 import { DavError, type Resource } from '../../webdav/types.js';
 import { FsError } from '../filesystem.js';
 import { sameVersion } from '../reader/versions.js';
@@ -62,7 +61,7 @@ export async function sendPart(job: UploadJob): Promise<Part> {
   const { client, content, signal } = job;
   for (let attempt = 1; ; attempt += 1) {
     // A fresh name each time: an attempt whose answer was lost may still be on its way.
-    const path = `${parentOf(job.target.path)}/${uploadName(randomBytes(8))}`;
+    const path = `${parentOf(job.target.path)}/${newPartName()}`;
     let failure: unknown;
     try {
       await takeMode(job, path);

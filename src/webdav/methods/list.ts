@@ -1,4 +1,5 @@
 import type { DavContext } from '../context.js';
+import { parseDate } from '../http-date.js';
 import { isPhodavInternal, isUploadName } from '../hidden-names.js';
 import { MemberNames } from '../member-name.js';
 import type { MultistatusEntry } from '../multistatus.js';
@@ -15,7 +16,7 @@ export async function list(
 ): Promise<Listing> {
   const profile = await context.profile(call);
   const listing = new ListingBuilder(context, path, profile, call);
-  await propfind(context, {
+  const head = await propfind(context, {
     path,
     depth: '1',
     body: propfindBody(statProperties(profile)),
@@ -24,7 +25,7 @@ export async function list(
     onEntry: (entry) => listing.add(entry),
     onRestart: () => listing.clear(),
   });
-  return listing.build();
+  return listing.build(parseDate(head.headers.date ?? '')?.sec);
 }
 
 class ListingBuilder {
@@ -71,8 +72,8 @@ class ListingBuilder {
     }
   }
 
-  build(): Listing {
-    return { self: this.#self, members: this.#members, uploads: this.#uploads };
+  build(toldAt: number | undefined): Listing {
+    return { toldAt, self: this.#self, members: this.#members, uploads: this.#uploads };
   }
 
   #addMember(entry: MultistatusEntry, name: string): void {

@@ -20,7 +20,7 @@ export interface PropfindRequest {
   readonly onRestart: () => void;
 }
 
-export async function propfind(context: DavContext, request: PropfindRequest): Promise<void> {
+export async function propfind(context: DavContext, request: PropfindRequest): Promise<HttpHead> {
   const { path, call } = request;
   const question = call?.question;
   const sink = new MultistatusSink(request);
@@ -42,6 +42,7 @@ export async function propfind(context: DavContext, request: PropfindRequest): P
   if (question) question.covered = response.headers['davport-feed'] === question.feed;
   requireStatus('PROPFIND', path, response, [207]);
   sink.end();
+  return response;
 }
 
 class MultistatusSink implements BodySink {

@@ -46,7 +46,12 @@ class Telling {
   }
 
   end(): void {
-    this.resolve({ self: folderResource(''), members: this.#members, uploads: [] });
+    this.resolve({
+      self: folderResource(''),
+      members: this.#members,
+      uploads: [],
+      toldAt: undefined,
+    });
   }
 }
 
