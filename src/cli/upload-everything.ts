@@ -1,5 +1,5 @@
 /** The end of a mount: what was written goes to the peer, or is kept where its writer can find it. */
-import type { DavFileSystem, PendingFile } from '../vfs/dav-filesystem.js';
+import type { DavFileSystem, KeptFile, PendingFile } from '../vfs/dav-filesystem.js';
 import { keptFolder } from '../vfs/keep-content.js';
 
 const REPORT_MS = 1000;
@@ -31,8 +31,14 @@ export async function uploadEverything(round: UploadRound): Promise<string[]> {
   return kept.map((file) =>
     file.keptIn === undefined
       ? `${file.path} could not be uploaded and could not be kept (${file.error ?? 'unknown'})`
-      : `${file.path} could not be uploaded; what was written is kept in ${file.keptIn}`,
+      : `${file.path} could not be uploaded; what was written is kept in ${file.keptIn}${partsNote(file)}`,
   );
+}
+
+function partsNote({ partsIn }: KeptFile): string {
+  return partsIn === undefined
+    ? ''
+    : `, which has only the parts that ${partsIn} lists: the rest of the file is as it was at the other end`;
 }
 
 /** The reason why not all of it arrived. */

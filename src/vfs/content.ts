@@ -4,6 +4,8 @@
 import type { PosixProperty, WebDavClient, Resource, Timespec } from '../webdav/types.js';
 import type { Logger } from '../log.js';
 import type { ContentCache } from './content-cache/content-cache.js';
+import type { ByteExtent } from './extent-set.js';
+import type { Attempts } from './upload/attempts.js';
 import type { Awaitable, Waiting } from './filesystem.js';
 
 /** One version of a file at the peer. */
@@ -56,7 +58,11 @@ export interface StagingFile {
 export interface StagingSnapshot {
   readonly size: number;
   readonly generation: number;
+  /** What of it the version at the peer doesn't have. Absent: no version there is known. */
+  readonly changes?: ContentChanges | undefined;
   open(): AsyncIterable<Uint8Array>;
+  /** REQUIRES: all of it is within the size. */
+  read(offset: number, length: number): Awaitable<Buffer>;
   release(): void;
 }
 
@@ -64,6 +70,42 @@ export interface StagingSnapshot {
 export interface ContentAtPeer {
   readonly path: string;
   readonly version: FileVersion;
+}
+
+export interface ContentChanges {
+  /** The version that these are changes of. */
+  readonly base: FileVersion;
+  /** What was written, or is zero since a truncation. What is beyond the base's end and not in here is zero, too. */
+  readonly extents: readonly ByteExtent[];
+  /** All bytes are here. False: those outside of the extents may be at the peer only, and reading them may fail with ESTALE. */
+  readonly isWhole: boolean;
+  /** A copy that is whole; fails as reading does. */
+  complete(signal: AbortSignal): Promise<StagingSnapshot>;
+}
+
+/** What of a file is at the peer only. */
+export interface BaseContent {
+  /** Exactly `length` bytes. */
+  read(offset: number, length: number, options: BaseReadOptions): Awaitable<readonly Uint8Array[]>;
+  /** The peer has another version, by our own doing; what is read here is the same in it. */
+  rebase(version: FileVersion): void;
+  close(): void;
+}
+
+export interface BaseReadOptions extends Waiting {
+  /** By the upload itself, for which nothing must wait then. */
+  readonly forUpload?: boolean;
+}
+
+/** The content of an open file: what was written here over a version of the peer, of which only what is wanted is fetched. */
+export interface StagedFile extends StagingFile {
+  read(offset: number, length: number, waiting?: Waiting): Awaitable<readonly Uint8Array[]>;
+  /** Fetches what is at the peer only. */
+  complete(options: BaseReadOptions): Promise<void>;
+  /** The peer has what the snapshot has, as this version. REQUIRES: it is a snapshot of this file that was not released yet. */
+  confirm(snapshot: StagingSnapshot, version: FileVersion): void;
+  /** The version at the peer has another ETag by a change of ours of its name, mode or times. */
+  retag(version: FileVersion): void;
 }
 
 /** How a new content takes the place of the old. */
@@ -76,6 +118,8 @@ export interface UploadTarget {
   readonly exclusive?: boolean;
   /** On disk there before it is confirmed, where the peer can promise that. */
   readonly durable?: boolean;
+  /** What earlier attempts, and this one if it gets no answer, may have left there. */
+  readonly attempts?: Attempts;
   /** To store with the content where the peer can (mode, times). */
   readonly posix: Pick<PosixProperty, 'mode' | 'mtime' | 'atime'> | undefined;
 }
@@ -92,6 +136,8 @@ export interface UploadResult {
  * was not expected. Fails with FsError ESTALE on a conflict after it has stored the content beside as a named conflict copy.
  */
 export interface Uploader {
+  /** False: it has to have the whole content. */
+  takesChanges(content: StagingSnapshot, signal: AbortSignal): Awaitable<boolean>;
   upload(
     target: UploadTarget,
     content: StagingSnapshot,

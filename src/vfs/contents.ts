@@ -3,7 +3,8 @@
  */
 import type { Resource } from '../webdav/types.js';
 import { nowTimespec } from './attributes.js';
-import type { ContentReader, FileVersion, StagingFile } from './content.js';
+import { createBaseContent } from './base-content.js';
+import type { ContentReader, FileVersion, StagedFile } from './content.js';
 import { chain, NEVER } from './awaitable.js';
 import type { Core } from './core.js';
 import { isNotFound } from './errno.js';
@@ -13,10 +14,10 @@ import { FsError } from './filesystem.js';
 import { changedSinceOpen, type Handles } from './handles.js';
 import type { Node } from './node.js';
 import { changes, isWriter, O_APPEND, O_RDONLY } from './open-flags.js';
-import { openContent } from './reader/open-content.js';
-import { sameVersion } from './reader/versions.js';
+import { createContentReader, openContent, sameVersion } from './reader/index.js';
 import type { Space } from './space.js';
-import { createStaging } from './staging.js';
+import { createStagedContent } from './staged-content.js';
+import { partsWay, SMALL_BYTES } from './upload/strategy.js';
 import { disposeData, type Uploads } from './uploads.js';
 
 const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
@@ -44,12 +45,14 @@ export class Contents {
   ): Awaitable<readonly Uint8Array[]> {
     const handle = this.#handles.get(fh);
     const data = node.data!;
-    if (data.staging !== undefined) return data.staging.read(offset, length);
+    if (data.staging !== undefined) return data.staging.read(offset, length, ctx);
     const { reader } = handle;
     if (reader !== undefined) return reader.read(offset, length, ctx);
     if (offset >= node.resource.size) return [];
     return this.#readerOf(node, data, handle, ctx.signal).then((opened) =>
-      opened === undefined ? data.staging!.read(offset, length) : opened.read(offset, length, ctx),
+      opened === undefined
+        ? data.staging!.read(offset, length, ctx)
+        : opened.read(offset, length, ctx),
     );
   }
 
@@ -88,7 +91,7 @@ export class Contents {
     try {
       const { options } = this.#core;
       const path = (): string => node.path;
-      return await openContent(path, known, profile, options, signal, () => node.gate);
+      return await openContent(path, known, profile, options, signal, () => settlingOf(node));
     } catch (error) {
       if (isNotFound(error) && node.parent !== undefined)
         this.#core.recordUnknown(node.parent, node.name);
@@ -107,13 +110,13 @@ export class Contents {
     const data = node.data!;
     this.checkWritable(node, data, handle);
     const append = (handle.flags & O_APPEND) !== 0;
-    const put = (staging: StagingFile): Awaitable<number> => {
+    const put = (staging: StagedFile): Awaitable<number> => {
       const at = append ? staging.size : offset;
       if (at + bytes.length > MAX_OFFSET) throw new FsError('EFBIG');
       this.#changed(node, data);
       return chain(staging.write(at, bytes), () => bytes.length);
     };
-    const go = (staging: StagingFile): Awaitable<number> => {
+    const go = (staging: StagedFile): Awaitable<number> => {
       const growth = append ? bytes.length : offset + bytes.length - staging.size;
       return growth <= 0 ? put(staging) : chain(this.#space.take(growth), () => put(staging));
     };
@@ -132,9 +135,11 @@ export class Contents {
     if (!node.unlinked) this.#uploads.markDirty(node, data);
   }
 
-  /** The staging file with the content up to `keep` bytes in it. */
-  #stage(node: Node, data: FileData, keep: number, signal: AbortSignal): Awaitable<StagingFile> {
+  /** What is written goes there. The content up to `keep` bytes is in it, or read through it. */
+  #stage(node: Node, data: FileData, keep: number, signal: AbortSignal): Awaitable<StagedFile> {
     if (data.staging !== undefined) return data.staging;
+    if (data.stagingBusy === undefined && this.#staysAtPeer(data))
+      return (data.staging = this.#stageOver(node, data, data.expect));
     // One copy-up for all writers; it goes on when the one who began it is interrupted.
     data.stagingBusy ??= this.#copyUp(node, data, keep).finally(
       () => (data.stagingBusy = undefined),
@@ -145,10 +150,33 @@ export class Contents {
     });
   }
 
-  async #copyUp(node: Node, data: FileData, keep: number): Promise<StagingFile> {
+  /** Where parts can be sent, what isn't written needn't come here. */
+  #staysAtPeer(data: FileData): data is FileData & { expect: FileVersion } {
+    const profile = this.#core.client.knownProfile;
+    const { expect, reader } = data;
+    if (profile === undefined || expect === 'absent' || expect.etag === undefined) return false;
+    if (partsWay(profile) === undefined) return false;
+    // What is small is here, or on its way, when it was read.
+    return expect.size > SMALL_BYTES || reader === undefined;
+  }
+
+  #stageOver(node: Node, data: FileData, version: FileVersion): StagedFile {
+    const { options } = this.#core;
+    const profile = this.#core.client.knownProfile!;
+    const path = (): string => node.path;
+    const content = createBaseContent({
+      version,
+      reader: data.reader,
+      open: (of) => createContentReader(path, of, profile, options, () => settlingOf(node)),
+      uploading: () => data.upload,
+    });
+    return createStagedContent(options, { version, content });
+  }
+
+  async #copyUp(node: Node, data: FileData, keep: number): Promise<StagedFile> {
     const { expect } = data;
     const size = expect === 'absent' ? 0 : expect.size;
-    const staging = createStaging(this.#core.options);
+    const staging = createStagedContent(this.#core.options);
     try {
       if (Math.min(size, keep) > 0) {
         const handle = new Handle(node.id, O_RDONLY, data.reader);
@@ -187,19 +215,16 @@ export class Contents {
   /** Makes the content local for those who have it open, before its name goes away. */
   async keepForHandles(node: Node): Promise<void> {
     const { data } = node;
-    if (
-      data === undefined ||
-      data.handles === 0 ||
-      data.staging !== undefined ||
-      data.lost !== undefined
-    )
-      return;
+    if (data === undefined || data.handles === 0 || data.lost !== undefined) return;
+    data.keeping = true;
     try {
-      await this.#stage(node, data, Infinity, NEVER);
+      const staging = await this.#stage(node, data, Infinity, NEVER);
+      await staging.complete({ signal: NEVER });
     } catch (error) {
       // The last of them closed it meanwhile: nobody needs it any more.
       if (node.data === data) throw error;
     } finally {
+      data.keeping = false;
       if (node.data !== data) disposeData(data);
     }
   }
@@ -216,6 +241,14 @@ export class Contents {
     if (data.lost !== undefined) throw data.lost;
     this.#handles.get(fh);
   }
+}
+
+/**
+ * A change of ours of the file's name, mode or times that is on its way. It isn't while it waits for an upload, or for the content to
+ * be kept: whoever reads for those must not wait for it.
+ */
+function settlingOf({ gate, data }: Node): Promise<void> | undefined {
+  return data?.upload !== undefined || data?.keeping === true ? undefined : gate;
 }
 
 /** One reader for all handles of a version: the first that was opened. */

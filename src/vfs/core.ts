@@ -243,6 +243,7 @@ export class Core {
     if (data.dirty && !untouched) return;
     if (!same(data.expect.etag)) return;
     data.expect = versionOf(resource);
+    data.staging?.retag(data.expect);
     if (untouched) data.reader?.retag(data.expect);
   }
 

@@ -5,7 +5,8 @@
  *                                          └──refused or in conflict──► lost (told to the writer; conflicts are kept as a copy)
  */
 import type { Timespec } from '../webdav/types.js';
-import type { ContentReader, FileVersion, StagingFile } from './content.js';
+import type { ContentReader, FileVersion, StagedFile } from './content.js';
+import { Attempts } from './upload/attempts.js';
 import type { FsError } from './filesystem.js';
 
 export class FileData {
@@ -13,10 +14,10 @@ export class FileData {
   handles = 0;
   /** Reads the version of the last open; shared by the handles of that version. */
   reader: ContentReader | undefined;
-  /** Holds the whole content once something was written; all handles then read it. */
-  staging: StagingFile | undefined;
+  /** The content once something was written, as all handles then read it. */
+  staging: StagedFile | undefined;
   /** Copy-up on the way. */
-  stagingBusy: Promise<StagingFile> | undefined;
+  stagingBusy: Promise<StagedFile> | undefined;
   /** Content, or the name itself, is not at the peer. */
   dirty = false;
   /** What must be at the peer for an upload to take its place. */
@@ -30,6 +31,9 @@ export class FileData {
   /** Made by O_EXCL: of all who make the name, even with the same content, one may succeed. */
   exclusive = false;
   upload: Promise<void> | undefined;
+  /** The content is being made local, before the name goes away. */
+  keeping = false;
+  readonly attempts = new Attempts();
   /** A conflict was told; the handles that wrote may only be closed. */
   lost: FsError | undefined;
 

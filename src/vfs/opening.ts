@@ -18,7 +18,7 @@ import { ContentSource } from './reader/content-source.js';
 import { FetchedContent } from './reader/fetched-content.js';
 import { sameVersion, versionOf } from './reader/versions.js';
 import { withSignal } from './shared-call.js';
-import { createStaging } from './staging.js';
+import { createStagedContent } from './staged-content.js';
 import type { Uploads } from './uploads.js';
 
 /**
@@ -202,7 +202,7 @@ export class Opening {
   async newFile(parent: Node, name: string, mode: number, signal: AbortSignal): Promise<Node> {
     const profile = await this.#core.profile(signal);
     await this.#core.access.ensure(profile);
-    const staging = createStaging(this.#core.options);
+    const staging = createStagedContent(this.#core.options);
     const rival = parent.children.get(name);
     if (rival?.isLocal === true) {
       await staging.close();

@@ -106,6 +106,7 @@ class Staging implements StagingFile {
       size,
       generation: this.#generation,
       open: () => pieces(held.read, size),
+      read: held.read,
       release: () => {
         if (released) return;
         released = true;

@@ -2,7 +2,7 @@
  * Brings dirty content to the peer: at close and fsync for the one who waits, again and again in the background for what could not be
  * brought while the peer was away.
  */
-import type { StagingFile, UploadResult } from './content.js';
+import type { StagedFile, UploadResult } from './content.js';
 import type { Core } from './core.js';
 import { NEVER } from './awaitable.js';
 import { isUnavailable, toFsError } from './errno.js';
@@ -13,6 +13,7 @@ import type { Node } from './node.js';
 import { versionOf } from './reader/versions.js';
 import { withSignal } from './shared-call.js';
 import { forgetPending, pendingOf, posixOf } from './pending.js';
+import { takeSnapshot } from './take-snapshot.js';
 
 const RETRY_FIRST_MS = 1000;
 const RETRY_MAX_MS = 30_000;
@@ -196,7 +197,7 @@ export class Uploads {
     this.#settle(node);
   }
 
-  #keep(path: string, staging: StagingFile | undefined): Promise<KeptFile[]> {
+  #keep(path: string, staging: StagedFile | undefined): Promise<KeptFile[]> {
     const { keepDir, cacheDir } = this.#core.options;
     return keepContent([{ path, staging }], keptFolder(keepDir ?? cacheDir));
   }
@@ -235,20 +236,23 @@ export class Uploads {
   async #uploadOnce(
     node: Node,
     data: FileData,
-    staging: StagingFile,
+    staging: StagedFile,
     signal: AbortSignal,
     durable: boolean,
   ): Promise<void> {
     await this.#core.profile(signal);
+    const { uploader } = this.#core.options;
+    const snapshot = await takeSnapshot(staging, uploader, signal);
     const { mtime } = data;
     const pending = pendingOf(data);
     const { path, parent, name } = node;
-    const snapshot = staging.snapshot();
     let result: UploadResult;
     try {
-      const { expect, exclusive } = data;
-      const target = { path, expect, exclusive, posix: posixOf(node, pending), durable };
-      result = await this.#core.options.uploader.upload(target, snapshot, signal);
+      const { expect, exclusive, attempts } = data;
+      const target = { path, expect, exclusive, posix: posixOf(node, pending), durable, attempts };
+      result = await uploader.upload(target, snapshot, signal);
+      attempts.clear();
+      staging.confirm(snapshot, versionOf(result.resource));
     } finally {
       snapshot.release();
     }

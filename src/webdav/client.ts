@@ -12,7 +12,9 @@ import { lock, unlock } from './methods/lock.js';
 import { mkcol } from './methods/mkcol.js';
 import { properties, propertyNames, quota } from './methods/properties.js';
 import { proppatch } from './methods/proppatch.js';
+import { patch } from './methods/patch.js';
 import { put } from './methods/put.js';
+import { putRange } from './methods/put-range.js';
 import { search } from './methods/search.js';
 import { stat } from './methods/stat.js';
 import { ProfileKeeper } from './profile-keeper.js';
@@ -39,6 +41,8 @@ export function createWebDavClient(http: HttpClient, { log }: WebDavOptions): We
     quota: (path, options) => quota(context, path, options),
     get: (path, sink, options) => get(context, path, sink, options),
     put: (path, body, options) => put(context, path, body, options),
+    patch: (path, parts, body, options) => patch(context, path, parts, body, options),
+    putRange: (path, start, bytes, options) => putRange(context, path, start, bytes, options),
     remove: (path, options) => remove(context, path, options),
     mkcol: (path, options) => mkcol(context, path, options),
     bind: (collection, name, path, options) => bind(context, collection, name, path, options),

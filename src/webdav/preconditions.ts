@@ -16,7 +16,7 @@ import {
 const HONOURS_IF = new Set<ServerProfile['name']>(['phodav', 'apache', 'davport']);
 
 export interface ConditionalMethod {
-  readonly method: 'PUT' | 'DELETE' | 'MOVE' | 'COPY';
+  readonly method: 'PUT' | 'PATCH' | 'DELETE' | 'MOVE' | 'COPY';
   readonly path: string;
   readonly precondition: Precondition | undefined;
   readonly call: CallOptions | undefined;

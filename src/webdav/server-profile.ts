@@ -32,6 +32,20 @@ export function hasContents({ davClasses }: ServerProfile): boolean {
   return davClasses.has(CONTENTS_TOKEN);
 }
 
+/** Tokens by which it says that it takes a part of a file, and several by one request. */
+const PARTIAL_TOKEN = '<urn:davport:partial>';
+const EXTENTS_TOKEN = '<urn:davport:extents>';
+/** The PATCH of SabreDAV. */
+const SABRE_PARTIAL = 'sabredav-partialupdate';
+
+export function takesExtents({ davClasses }: ServerProfile): boolean {
+  return davClasses.has(PARTIAL_TOKEN) && davClasses.has(EXTENTS_TOKEN);
+}
+
+export function takesPatch({ davClasses }: ServerProfile): boolean {
+  return davClasses.has(SABRE_PARTIAL);
+}
+
 type ServerName = ServerProfile['name'];
 export type Promises = Omit<ServerProfile, 'name' | 'server' | 'davClasses'>;
 
@@ -123,7 +137,7 @@ function serverName(
   if (davClasses.has(DAVPORT_TOKEN)) return 'davport';
   if (server.startsWith('PhodavServer')) return 'phodav';
   // Before Apache: SabreDAV runs behind it.
-  if (headers['x-sabre-version'] !== undefined || davClasses.has('sabredav-partialupdate')) {
+  if (headers['x-sabre-version'] !== undefined || davClasses.has(SABRE_PARTIAL)) {
     return 'sabredav';
   }
   // mod_dav says so by its propset token; a proxy in front of something else has Apache's Server, too.

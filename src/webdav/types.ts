@@ -78,6 +78,17 @@ export interface PutOptions extends CallOptions, SyncOptions {
   readonly posix?: PosixProperty;
 }
 
+/** A part of a file: [start, end). */
+export interface BytePart {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface PatchOptions extends PutOptions {
+  /** Length of the file afterwards; only for our own share. */
+  readonly size?: number;
+}
+
 export interface SyncOptions {
   /** On disk before it is answered, where the server can promise that (`sync` of the profile). */
   readonly durable?: boolean;
@@ -177,6 +188,21 @@ export interface WebDavClient {
    */
   get(path: string, sink: BodySink, options?: CallOptions & GetOptions): Promise<GetResult>;
   put(path: string, body: HttpBody, options?: PutOptions): Promise<PutResult>;
+  /**
+   * Changes parts of the file that is there, on a server that says that it takes them: several at once where it `takesExtents`, else
+   * one (`takesPatch`). `body` has their bytes, one part behind the other.
+   */
+  patch(
+    path: string,
+    parts: readonly BytePart[],
+    body: HttpBody | undefined,
+    options?: PatchOptions,
+  ): Promise<PutResult>;
+  /**
+   * PUT with Content-Range of the part of a file that begins at `start`. Only for a server that was seen to take it for a part: others
+   * take it for the whole file.
+   */
+  putRange(path: string, start: number, bytes: Uint8Array, options?: PutOptions): Promise<void>;
   remove(path: string, options?: CallOptions & { precondition?: Precondition }): Promise<void>;
   mkcol(
     path: string,

@@ -1,7 +1,7 @@
 /** Readers of one version of a file; which kind, is a matter of the file's size and the server's profile. */
 import type { ServerProfile } from '../../webdav/types.js';
 import type { ContentReader, DataOptions, FileVersion } from '../content.js';
-import { ContentSource } from './content-source.js';
+import { ContentSource, type Settling } from './content-source.js';
 import { readerFor } from './reader-for.js';
 
 export { release } from './lent.js';
@@ -14,6 +14,7 @@ export function createContentReader(
   version: FileVersion,
   profile: ServerProfile,
   options: DataOptions,
+  settling?: Settling,
 ): ContentReader {
-  return readerFor(new ContentSource(options, path, version), profile, options);
+  return readerFor(new ContentSource(options, path, version, settling), profile, options);
 }

@@ -24,11 +24,15 @@ export function conflictName(name: string, at: Date, count: number): string {
   return decodeName(bytes) + suffix;
 }
 
-/** Stores `content` beside the target under a free name with `store` (false: taken) and fails with the errno of the conflict. */
-async function keepCopy(
+/**
+ * Stores `content` beside the target under a free name with `store` (false: taken) and fails with the errno of the conflict. `about`: what
+ * else is to be said of the copy.
+ */
+export async function keepCopy(
   job: UploadJob,
   conflict: Conflict,
   store: (path: string) => Promise<boolean>,
+  about?: string,
 ): Promise<never> {
   const { path, expect } = job.target;
   const appeared = expect === 'absent';
@@ -42,6 +46,7 @@ async function keepCopy(
     job.log.warn(`${what} by someone else; what was written here is kept as a copy`, {
       path,
       copy,
+      ...(about !== undefined && { about }),
     });
     throw new FsError(
       appeared ? 'EEXIST' : 'ESTALE',

@@ -22,12 +22,14 @@ const MAX_ATTEMPTS = 3;
 
 /** What a part's job asks of the content: its size. It is never compared or sent again, as the peer's own is at hand. */
 export function contentAtPeer(size: number): StagingSnapshot {
+  const refuse = (): never => {
+    throw new FsError('EIO', 'the content is at the peer');
+  };
   return {
     size,
     generation: 0,
-    open: () => {
-      throw new FsError('EIO', 'the content is at the peer');
-    },
+    open: refuse,
+    read: refuse,
     release: () => undefined,
   };
 }

@@ -1,5 +1,4 @@
 /** PUT straight to the target: for servers that keep the old file whole until the new one is there, and honour preconditions. */
-import { HttpError } from '../../http/types.js';
 import { DavError, type Precondition, type Resource } from '../../webdav/types.js';
 import type { UploadResult } from '../content.js';
 import { FsError } from '../filesystem.js';
@@ -11,6 +10,8 @@ import {
   isExpected,
   isLost,
   preconditionOf,
+  sizeError,
+  statAfter,
   statOrAbsent,
   type UploadJob,
 } from './job.js';
@@ -78,16 +79,6 @@ function isRivals(job: UploadJob, failure: unknown, current: Resource | undefine
   return job.target.exclusive === true && refused && !isExpected(job, current);
 }
 
-/** The peer may be gone for good: then the first error is the one to tell. */
-async function statAfter(job: UploadJob, failure: unknown): Promise<Resource | undefined> {
-  try {
-    return await statOrAbsent(job, job.target.path);
-  } catch (error) {
-    job.signal.throwIfAborted();
-    throw failure instanceof HttpError ? failure : error;
-  }
-}
-
 async function check(job: UploadJob): Promise<void> {
   const current = await statOrAbsent(job, job.target.path);
   if (isExpected(job, current)) return;
@@ -100,13 +91,4 @@ function nextPrecondition(
 ): Precondition | undefined {
   if (former?.etag === undefined || current?.etag === undefined) return former;
   return former.etag === current.etag ? undefined : { etag: current.etag };
-}
-
-function sizeError(job: UploadJob, stored: Resource | undefined): FsError {
-  const { target, content } = job;
-  const found = stored ? `${stored.size} bytes` : 'nothing';
-  return new FsError(
-    'EIO',
-    `${target.path}: ${content.size} bytes were sent, the peer has ${found}`,
-  );
 }

@@ -14,7 +14,7 @@ import type { Leftovers } from './leftovers.js';
 import { sameVersion } from '../reader/versions.js';
 
 /** Content that is sent from memory instead of piece by piece. */
-const WHOLE_BODY_BYTES = 256 * 1024;
+export const WHOLE_BODY_BYTES = 256 * 1024;
 
 /** One upload and what every step of it needs. */
 export interface UploadJob {
@@ -48,6 +48,16 @@ export async function statOrAbsent(job: UploadJob, path: string): Promise<Resour
     if (error instanceof DavError && (error.status === 404 || error.status === 410))
       return undefined;
     throw error;
+  }
+}
+
+/** The peer may be gone for good: then the first error is the one to tell. */
+export async function statAfter(job: UploadJob, failure: unknown): Promise<Resource | undefined> {
+  try {
+    return await statOrAbsent(job, job.target.path);
+  } catch (error) {
+    job.signal.throwIfAborted();
+    throw failure instanceof HttpError ? failure : error;
   }
 }
 
@@ -131,5 +141,14 @@ export async function holdsContent(
 export function isLost(error: unknown): error is HttpError {
   return (
     error instanceof HttpError && (error.code === 'HTTP_LOST' || error.code === 'HTTP_PROTOCOL')
+  );
+}
+
+export function sizeError(job: UploadJob, stored: Resource | undefined): FsError {
+  const { target, content } = job;
+  const found = stored ? `${stored.size} bytes` : 'nothing';
+  return new FsError(
+    'EIO',
+    `${target.path}: ${content.size} bytes were sent, the peer has ${found}`,
   );
 }

@@ -2,15 +2,18 @@
  * A WebDAV peer in memory behind the client's interface, for what a real server can't be made to do on cue: answers cut at a byte,
  * versions that change in the middle, answers lost after the deed.
  */
+import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HttpError, type BodySink, type HttpBody } from '../../../../src/http/types.js';
 import { silentLogger } from '../../../../src/log.js';
 import {
   DavError,
+  type BytePart,
   type CallOptions,
   type CopyOptions,
   type GetOptions,
   type GetResult,
+  type PatchOptions,
   type PropertyChange,
   type PutOptions,
   type PutResult,
@@ -89,6 +92,12 @@ export const PROFILES = {
     moveClobbersCollections: false,
   },
 } satisfies Record<string, ServerProfile>;
+
+/** Our own share as it is now. */
+export const SHARE: ServerProfile = {
+  ...PROFILES.davport,
+  davClasses: new Set(['1', '2', '<urn:davport:partial>', '<urn:davport:extents>']),
+};
 
 export class ScriptedPeer {
   readonly files = new Map<string, StoredFile>();
@@ -204,11 +213,8 @@ export class ScriptedPeer {
       const holds = precondition.absent ? !present : present?.etag === precondition.etag && !weak;
       if (!holds) throw new DavError('PUT', path, 412);
     }
-    const pieces: Uint8Array[] = [];
-    if (body instanceof Uint8Array) pieces.push(Buffer.from(body));
-    else for await (const piece of body.open()) pieces.push(Buffer.from(piece));
+    const whole = await collect(body);
     await fault.gate?.(-1);
-    const whole = Buffer.concat(pieces);
     if (fault.cutAfter !== undefined) {
       if (!this.profile.atomicPut) this.put(path, whole.subarray(0, fault.cutAfter));
       throw new HttpError('HTTP_LOST', 'cut');
@@ -219,6 +225,36 @@ export class ScriptedPeer {
     if (fault.loseAnswer) throw new HttpError('HTTP_LOST', 'the answer was lost');
     const resource = this.profile.putReturnsResource ? this.resource(path) : undefined;
     return { created: !present, resource };
+  }
+
+  async #patch(
+    path: string,
+    parts: readonly BytePart[],
+    body: HttpBody | undefined,
+    options: PatchOptions = {},
+  ): Promise<PutResult> {
+    const { precondition, signal } = options;
+    const fault = this.#begin({ method: 'PATCH', path }, signal);
+    const bytes = await collect(body ?? Buffer.alloc(0));
+    await fault.gate?.(-1);
+    if (fault.cutAfter !== undefined) throw new HttpError('HTTP_LOST', 'cut');
+    signal?.throwIfAborted();
+    const present = this.files.get(path);
+    if (!present) throw new DavError('PATCH', path, 404);
+    if (precondition?.etag !== undefined && precondition.etag !== present.etag)
+      throw new DavError('PATCH', path, 412);
+    const end = parts.at(-1)?.end ?? 0;
+    const next = Buffer.alloc(options.size ?? Math.max(present.size, end));
+    present.bytes(0, present.size).copy(next);
+    let at = 0;
+    for (const part of parts) {
+      bytes.copy(next, part.start, at, at + part.end - part.start);
+      at += part.end - part.start;
+    }
+    assert.equal(at, bytes.length, 'the body is what the parts say');
+    this.put(path, next).properties = present.properties;
+    if (fault.loseAnswer) throw new HttpError('HTTP_LOST', 'the answer was lost');
+    return { created: false, resource: this.resource(path) };
   }
 
   async #move(
@@ -250,6 +286,7 @@ export class ScriptedPeer {
     },
     get: this.#get.bind(this),
     put: this.#put.bind(this),
+    patch: this.#patch.bind(this),
     move: this.#move.bind(this),
     quota: () => Promise.resolve({ availableBytes: undefined, usedBytes: undefined }),
     propertyNames: async (path: string) => {
@@ -286,4 +323,11 @@ export class ScriptedPeer {
       }
     },
   } as unknown as WebDavClient;
+}
+
+async function collect(body: HttpBody): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  if (body instanceof Uint8Array) pieces.push(Buffer.from(body));
+  else for await (const piece of body.open()) pieces.push(Buffer.from(piece));
+  return Buffer.concat(pieces);
 }

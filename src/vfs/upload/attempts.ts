@@ -1,0 +1,79 @@
+/** Uploads of a file that got no answer. What one of them has left at the peer is ours, also when more was written since. */
+import { createHash } from 'node:crypto';
+import { DavError, type Resource } from '../../webdav/types.js';
+import type { StagingSnapshot } from '../content.js';
+import type { ByteExtent } from '../extent-set.js';
+import type { UploadJob } from './job.js';
+
+const PIECE_BYTES = 256 * 1024;
+/** Of one file; an older one is not what the peer has any more. */
+const MAX_ATTEMPTS = 8;
+
+/** What the peer has if it did what it was asked for. */
+export interface SentParts {
+  readonly size: number;
+  readonly parts: readonly (ByteExtent & { readonly digest: string })[];
+}
+
+export class Attempts {
+  #unanswered: SentParts[] = [];
+
+  get unanswered(): readonly SentParts[] {
+    return this.#unanswered;
+  }
+
+  note(sent: SentParts): void {
+    this.#unanswered = [sent, ...this.#unanswered].slice(0, MAX_ATTEMPTS);
+  }
+
+  clear(): void {
+    this.#unanswered = [];
+  }
+}
+
+export async function digestsOf(
+  content: StagingSnapshot,
+  extents: readonly ByteExtent[],
+): Promise<SentParts> {
+  const parts = [];
+  for (const part of extents) {
+    const hash = createHash('sha256');
+    for await (const piece of bytesOf(content, [part])) hash.update(piece);
+    parts.push({ ...part, digest: hash.digest('hex') });
+  }
+  return { size: content.size, parts };
+}
+
+/** The bytes of all parts, one behind the other. */
+export async function* bytesOf(
+  content: StagingSnapshot,
+  parts: readonly ByteExtent[],
+): AsyncGenerator<Uint8Array> {
+  for (const { start, end } of parts) {
+    for (let at = start; at < end; at += PIECE_BYTES) {
+      yield await content.read(at, Math.min(PIECE_BYTES, end - at));
+    }
+  }
+}
+
+/** Has the peer what was sent? */
+export async function holdsParts(
+  job: UploadJob,
+  current: Resource | undefined,
+  { size, parts }: SentParts,
+): Promise<boolean> {
+  const { target, client, signal } = job;
+  if (current?.kind !== 'file' || current.size !== size || current.etag === undefined) return false;
+  for (const { start, end, digest } of parts) {
+    const hash = createHash('sha256');
+    const sink = { onData: (chunk: Buffer) => void hash.update(chunk) };
+    try {
+      await client.get(target.path, sink, { signal, etag: current.etag, start, end });
+    } catch (error) {
+      if (error instanceof DavError) return false;
+      throw error;
+    }
+    if (hash.digest('hex') !== digest) return false;
+  }
+  return true;
+}
