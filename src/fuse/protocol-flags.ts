@@ -74,6 +74,7 @@ export const FOPEN = {
 /** fuse_open_in.open_flags and fuse_create_in.open_flags */
 export const OPEN_KILL_SUIDGID = 1;
 /** fuse_write_in.write_flags */
+export const WRITE_CACHE = 1 << 0;
 export const WRITE_KILL_SUIDGID = 1 << 2;
 /** fuse_fsync_in.fsync_flags */
 export const FSYNC_FDATASYNC = 1;

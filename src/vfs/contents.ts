@@ -105,11 +105,12 @@ export class Contents {
     offset: number,
     bytes: Uint8Array,
     ctx: RequestContext,
+    pages = false,
   ): Awaitable<number> {
     const handle = this.#handles.get(fh);
     const data = node.data!;
     this.checkWritable(node, data, handle);
-    const append = (handle.flags & O_APPEND) !== 0;
+    const append = (handle.flags & O_APPEND) !== 0 && !pages;
     const put = (staging: StagedFile): Awaitable<number> => {
       const at = append ? staging.size : offset;
       if (at + bytes.length > MAX_OFFSET) throw new FsError('EFBIG');

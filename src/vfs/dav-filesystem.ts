@@ -276,8 +276,9 @@ class Implementation implements DavFileSystem {
     offset: number,
     data: Uint8Array,
     ctx: RequestContext,
+    pages?: boolean,
   ): Awaitable<number> {
-    return this.#contents.write(this.#core.node(nodeId), fh, offset, data, ctx);
+    return this.#contents.write(this.#core.node(nodeId), fh, offset, data, ctx, pages);
   }
 
   flush(nodeId: number, fh: number, ctx: RequestContext): Awaitable<void> {

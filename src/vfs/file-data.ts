@@ -12,6 +12,8 @@ import type { FsError } from './filesystem.js';
 export class FileData {
   /** Open handles. */
   handles = 0;
+  /** Those of them that change it: their close brings what is dirty. */
+  writers = 0;
   /** Reads the version of the last open; shared by the handles of that version. */
   reader: ContentReader | undefined;
   /** The content once something was written, as all handles then read it. */

@@ -164,13 +164,17 @@ export interface FileSystem {
   ): Awaitable<readonly Uint8Array[]>;
   /** What `read` answered was used: its memory may be overwritten from now on. */
   releaseRead?(pieces: readonly Uint8Array[]): void;
-  /** All of `data`, or an error. */
+  /**
+   * All of `data`, or an error. `pages`: what was stored through a mapping. It belongs where it is told, through whatever handle
+   * the kernel sends it; by O_APPEND that is the end for everything else.
+   */
   write(
     nodeId: number,
     fh: number,
     offset: number,
     data: Uint8Array,
     ctx: RequestContext,
+    pages?: boolean,
   ): Awaitable<number>;
   /** close(2) of one descriptor. */
   flush(nodeId: number, fh: number, ctx: RequestContext): Awaitable<void>;

@@ -7,6 +7,7 @@ import { FileData, Handle } from './file-data.js';
 import type { OpenAnswer } from './filesystem.js';
 import { FsError } from './filesystem.js';
 import type { Node } from './node.js';
+import { changes } from './open-flags.js';
 import { sameTag, sameVersion } from './reader/versions.js';
 import { disposeData, type Uploads } from './uploads.js';
 
@@ -33,6 +34,7 @@ export class Handles {
     const fh = this.#nextFh++;
     this.#byFh.set(fh, new Handle(node.id, flags, reader));
     data.handles += 1;
+    if (changes(flags)) data.writers += 1;
     const etag = data.expect === 'absent' ? undefined : data.expect.etag;
     const keepCache = data.dirty || (node.pagesEtag !== undefined && sameTag(node.pagesEtag, etag));
     node.pagesEtag = etag;
@@ -53,12 +55,13 @@ export class Handles {
     const data = node?.data;
     if (node === undefined || data === undefined) return;
     data.handles -= 1;
-    if (data.handles > 0) return;
-    if (data.dirty && !node.unlinked) {
+    if (changes(handle.flags)) data.writers -= 1;
+    if (data.dirty && !node.unlinked && data.writers === 0) {
       // Pages of a mapping written back after close(2), or an upload that failed: nobody waits for it any more.
       this.#uploads.uploadInBackground(node);
       return;
     }
+    if (data.handles > 0) return;
     this.#uploads.discard(node);
     this.dispose(node);
   }

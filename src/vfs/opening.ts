@@ -245,7 +245,7 @@ export class Opening {
     const data = node.data!;
     try {
       if (size > 0) await this.#contents.truncate(node, data, size);
-      if (data.handles === 1) await this.#uploads.upload(node, ctx.signal);
+      if (data.writers === 1) await this.#uploads.upload(node, ctx.signal);
     } finally {
       this.#handles.release(answer.fh);
     }

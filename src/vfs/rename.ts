@@ -2,6 +2,7 @@
  * rename(2) as MOVE, with everything checked that servers are known to destroy when it isn't.
  */
 import type { CallOptions, MoveOptions, Resource } from '../webdav/types.js';
+import { S_IFREG, typeOf } from './attributes.js';
 import { NEVER } from './awaitable.js';
 import type { Core } from './core.js';
 import { isNotFound } from './errno.js';
@@ -165,8 +166,9 @@ export class Renames {
 
 /**
  * What the cache takes for a file may be a folder by now, and MOVE would delete it with all that is in it: it has to be this version.
- * Undefined: its version is not known, or not at the peer.
+ * Undefined: its version is not known, or not at the peer; or that of a link, which our share takes for its target's in a condition.
  */
 function versionToReplace(target: Node): string | undefined {
-  return target.isDirectory || target.isLocal ? undefined : target.resource.etag;
+  const known = typeOf(target.resource) === S_IFREG && !target.isLocal;
+  return known ? target.resource.etag : undefined;
 }

@@ -4,6 +4,8 @@
  */
 import type { StagedFile, UploadResult } from './content.js';
 import type { Core } from './core.js';
+import type { ServerProfile } from '../webdav/types.js';
+import { permissionsOf } from './attributes.js';
 import { NEVER } from './awaitable.js';
 import { isUnavailable, toFsError } from './errno.js';
 import type { FileData } from './file-data.js';
@@ -80,6 +82,8 @@ export class Uploads {
     const { data } = node;
     if (data === undefined) return;
     data.dirty = false;
+    // Nobody else will ever tell those who have a removed file open what was set on it.
+    if (node.unlinked) return;
     data.pendingMode = undefined;
     data.pendingMtime = undefined;
     data.pendingAtime = undefined;
@@ -155,7 +159,7 @@ export class Uploads {
   #retry(): void {
     // Files that are open for writing are brought at their close; the rest has nobody who waits.
     for (const node of this.#dirty) {
-      if (node.data === undefined || node.data.handles > 0) continue;
+      if (node.data === undefined || node.data.writers > 0) continue;
       this.uploadInBackground(node);
     }
     this.scheduleRetry();
@@ -240,16 +244,18 @@ export class Uploads {
     signal: AbortSignal,
     durable: boolean,
   ): Promise<void> {
-    await this.#core.profile(signal);
+    const profile = await this.#core.profile(signal);
     const { uploader } = this.#core.options;
     const snapshot = await takeSnapshot(staging, uploader, signal);
     const { mtime } = data;
     const pending = pendingOf(data);
+    const mode = pending.mode ?? this.#executableMode(node, profile);
     const { path, parent, name } = node;
     let result: UploadResult;
     try {
       const { expect, exclusive, attempts } = data;
-      const target = { path, expect, exclusive, posix: posixOf(node, pending), durable, attempts };
+      const posix = posixOf(node, { ...pending, mode });
+      const target = { path, expect, exclusive, posix, durable, attempts };
       result = await uploader.upload(target, snapshot, signal);
       attempts.clear();
       staging.confirm(snapshot, versionOf(result.resource));
@@ -267,6 +273,12 @@ export class Uploads {
     }
     this.confirmed(node, data, { parent, name }, result);
     this.#retryDelayMs = RETRY_FIRST_MS;
+  }
+
+  /** mod_dav's PUT makes a new file with the mode of new ones: that the old one could be executed is said again. */
+  #executableMode({ resource }: Node, profile: ServerProfile): number | undefined {
+    if (!profile.setsExecutable || resource.executable !== true) return undefined;
+    return permissionsOf(resource, this.#core.options, profile);
   }
 
   /** The peer has `result` for the content of the node, stored under the name that it then had. */

@@ -77,7 +77,9 @@ export class Xattrs {
   async remove(node: Node, name: string, ctx: RequestContext): Promise<void> {
     this.#core.access.check();
     const property = await this.#property(node, name, 'ENODATA', ctx);
-    if (!(await this.#exists(node, property, ctx))) throw new FsError('ENODATA');
+    // What is not at the peer yet has none.
+    const exists = node.data?.created !== true && (await this.#exists(node, property, ctx));
+    if (!exists) throw new FsError('ENODATA');
     await this.#change(node, { ...property, value: undefined }, ctx);
   }
 

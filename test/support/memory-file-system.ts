@@ -176,9 +176,16 @@ export class MemoryFileSystem implements FileSystem {
     return node.content.read(offset, length);
   }
 
-  write(_nodeId: number, fh: number, offset: number, data: Uint8Array): Awaitable<number> {
+  write(
+    _nodeId: number,
+    fh: number,
+    offset: number,
+    data: Uint8Array,
+    _ctx: RequestContext,
+    pages = false,
+  ): Awaitable<number> {
     const { node, flags } = this.#file(fh);
-    const at = flags & O_APPEND ? node.content.size : offset;
+    const at = flags & O_APPEND && !pages ? node.content.size : offset;
     node.content.write(at, data);
     node.touch();
     return data.length;

@@ -15,7 +15,12 @@ import {
   WRITE_OUT,
   type OpcodeName,
 } from '../protocol.js';
-import { FSYNC_FDATASYNC, OPEN_KILL_SUIDGID, WRITE_KILL_SUIDGID } from '../protocol-flags.js';
+import {
+  FSYNC_FDATASYNC,
+  OPEN_KILL_SUIDGID,
+  WRITE_CACHE,
+  WRITE_KILL_SUIDGID,
+} from '../protocol-flags.js';
 import type { MessageReader } from '../message-reader.js';
 import type { ReplyWriter } from '../reply-writer.js';
 import type { FuseRequest } from '../request.js';
@@ -125,8 +130,10 @@ export const FILE_OPERATIONS = {
       const kept = buffers.keep(input.buffer, input.data(size));
       request.heldBuffer = kept.held;
       request.size = size;
-      const write = () => fs.write(request.nodeId, fh, offset, kept.data, request);
-      const kills = (input.u32(WRITE_IN.at.writeFlags) & WRITE_KILL_SUIDGID) !== 0;
+      const flags = input.u32(WRITE_IN.at.writeFlags);
+      const pages = (flags & WRITE_CACHE) !== 0;
+      const write = () => fs.write(request.nodeId, fh, offset, kept.data, request, pages);
+      const kills = (flags & WRITE_KILL_SUIDGID) !== 0;
       return kills ? privileges.clearedFirst(fs, fh, request, write) : write();
     },
     reply(out, written: number, request) {

@@ -176,6 +176,28 @@ with open(sys.argv[1], 'r+b') as f:
     assert.equal(content.length, 100_000);
   },
 
+  'data: mapped through a handle with O_APPEND and written': async (dir) => {
+    const path = join(dir, 'mapped');
+    await writeFile(path, pattern(10_000));
+    await python(
+      `
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_APPEND)
+area = mmap.mmap(fd, 10000)
+area[5:10] = b'hello'
+area.flush()
+os.write(fd, b'end')
+area[0:1] = b'!'
+os.close(fd)
+area.close()
+`,
+      path,
+    );
+    const wanted = Buffer.concat([pattern(10_000), Buffer.from('end')]);
+    wanted.write('hello', 5);
+    wanted.write('!', 0);
+    assertSameBytes(await readFile(path), wanted);
+  },
+
   'data: SEEK_DATA and SEEK_HOLE keep their promises': async (dir) => {
     const path = join(dir, 'file');
     await writeFile(path, pattern(100_000));
