@@ -169,10 +169,10 @@ class FolderShare implements Share {
   async #onClientError(error: ParserError, stream: Duplex): Promise<void> {
     const { connections } = this.#context;
     const current = connections.current(stream);
-    if (
-      error.code?.startsWith('HPE_') !== true ||
-      (current?.res.headersSent && !current.req.complete)
-    ) {
+    const inBody = current?.req.complete === false;
+    // A body that broke off is that request's to tell.
+    const broken = inBody && (current.res.headersSent || error.code === 'HPE_INVALID_EOF_STATE');
+    if (error.code?.startsWith('HPE_') !== true || broken) {
       stream.destroy();
       return;
     }

@@ -56,7 +56,10 @@ export interface StagingFile {
 }
 
 export interface StagingSnapshot {
+  /** As long as it grows: so far. */
   readonly size: number;
+  /** It is still being written; `open` goes on until it is complete. */
+  readonly grows?: boolean;
   readonly generation: number;
   /** What of it the version at the peer doesn't have. Absent: no version there is known. */
   readonly changes?: ContentChanges | undefined;
@@ -139,6 +142,12 @@ export interface Uploader {
   /** False: it has to have the whole content. */
   takesChanges(content: StagingSnapshot, signal: AbortSignal): Awaitable<boolean>;
   upload(
+    target: UploadTarget,
+    content: StagingSnapshot,
+    signal: AbortSignal,
+  ): Promise<UploadResult>;
+  /** The same for content that still grows. Whatever else it fails with than a conflict, `upload` may do better. */
+  stream(
     target: UploadTarget,
     content: StagingSnapshot,
     signal: AbortSignal,

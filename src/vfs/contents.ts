@@ -17,6 +17,7 @@ import { changes, isWriter, O_APPEND, O_RDONLY } from './open-flags.js';
 import { createContentReader, openContent, sameVersion } from './reader/index.js';
 import type { Space } from './space.js';
 import { createStagedContent } from './staged-content.js';
+import { Streams } from './streams.js';
 import { partsWay, SMALL_BYTES } from './upload/strategy.js';
 import { disposeData, type Uploads } from './uploads.js';
 
@@ -26,6 +27,7 @@ export class Contents {
   readonly #core: Core;
   readonly #uploads: Uploads;
   readonly #handles: Handles;
+  readonly streams: Streams;
 
   readonly #space: Space;
 
@@ -34,6 +36,7 @@ export class Contents {
     this.#space = space;
     this.#uploads = uploads;
     this.#handles = handles;
+    this.streams = new Streams(core);
   }
 
   read(
@@ -115,7 +118,11 @@ export class Contents {
       const at = append ? staging.size : offset;
       if (at + bytes.length > MAX_OFFSET) throw new FsError('EFBIG');
       this.#changed(node, data);
-      return chain(staging.write(at, bytes), () => bytes.length);
+      const stream = data.stream?.writes(at, bytes.length) === true ? data.stream : undefined;
+      return chain(staging.write(at, bytes), () => {
+        stream?.wrote();
+        return bytes.length;
+      });
     };
     const go = (staging: StagedFile): Awaitable<number> => {
       const growth = append ? bytes.length : offset + bytes.length - staging.size;
@@ -198,6 +205,8 @@ export class Contents {
     if (size > MAX_OFFSET) throw new FsError('EFBIG');
     return chain(this.#stage(node, data, size, NEVER), (staging) => {
       this.#changed(node, data);
+      data.stream?.abandon();
+      if (size === 0) this.streams.watch(node, data, staging);
       return staging.truncate(size);
     });
   }
@@ -210,6 +219,7 @@ export class Contents {
     if (staging.size >= size) return;
     await this.#space.take(size - staging.size);
     this.#changed(node, data);
+    data.stream?.abandon();
     await staging.truncate(size);
   }
 

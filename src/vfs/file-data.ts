@@ -8,6 +8,7 @@ import type { Timespec } from '../webdav/types.js';
 import type { ContentReader, FileVersion, StagedFile } from './content.js';
 import { Attempts } from './upload/attempts.js';
 import type { FsError } from './filesystem.js';
+import type { UploadStream } from './upload/upload-stream.js';
 
 export class FileData {
   /** Open handles. */
@@ -36,6 +37,8 @@ export class FileData {
   /** The content is being made local, before the name goes away. */
   keeping = false;
   readonly attempts = new Attempts();
+  /** Content that is being written for the first time. */
+  stream: UploadStream | undefined;
   /** A conflict was told; the handles that wrote may only be closed. */
   lost: FsError | undefined;
 

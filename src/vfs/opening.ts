@@ -222,6 +222,7 @@ export class Opening {
       data.pendingMode = mode & 0o7777;
     }
     node.data = data;
+    this.#contents.streams.watch(node, data, staging);
     this.#uploads.markDirty(node, data);
     this.#core.noteChange(parent, name);
     return node;

@@ -21,6 +21,7 @@ import { Leftovers } from './upload/leftovers.js';
 import { uploadByPart } from './upload/part-upload.js';
 import { uploadPatch } from './upload/patch-upload.js';
 import { sendsParts } from './upload/strategy.js';
+import { uploadStreamed } from './upload/streamed-upload.js';
 
 export function createUploader(options: Pick<DataOptions, 'client' | 'log'>): Uploader {
   return new Uploads(options);
@@ -52,6 +53,16 @@ class Uploads implements Uploader {
     if (changed && sendsParts(profile, content.size, changed.changes)) return patchOrCopy(changed);
     if (changes === undefined || changes.isWhole) return uploadWhole(job);
     return uploadCompleted(job, changes);
+  }
+
+  async stream(
+    target: UploadTarget,
+    content: StagingSnapshot,
+    signal: AbortSignal,
+  ): Promise<UploadResult> {
+    const profile = await this.#profile(signal);
+    const leftovers = this.#leftovers;
+    return uploadStreamed({ ...this.#options, profile, target, content, signal, leftovers });
   }
 
   async copy(target: UploadTarget, source: ContentAtPeer): Promise<UploadResult> {

@@ -82,6 +82,7 @@ export class Uploads {
     const { data } = node;
     if (data === undefined) return;
     data.dirty = false;
+    data.stream?.abandon();
     // Nobody else will ever tell those who have a removed file open what was set on it.
     if (node.unlinked) return;
     data.pendingMode = undefined;
@@ -256,7 +257,11 @@ export class Uploads {
       const { expect, exclusive, attempts } = data;
       const posix = posixOf(node, { ...pending, mode });
       const target = { path, expect, exclusive, posix, durable, attempts };
-      result = await uploader.upload(target, snapshot, signal);
+      const { stream } = data;
+      data.stream = undefined;
+      result =
+        (await stream?.finish(snapshot.size, target, signal)) ??
+        (await uploader.upload(target, snapshot, signal));
       attempts.clear();
       staging.confirm(snapshot, versionOf(result.resource));
     } finally {
@@ -322,6 +327,7 @@ function gateOf(node: Node): Promise<void> | undefined {
 
 /** Closes what a node's content held. */
 export function disposeData(data: FileData): void {
+  data.stream?.abandon();
   data.reader?.close();
   data.reader = undefined;
   void data.staging?.close();

@@ -98,6 +98,7 @@ async function isFull({ client, profile, content, signal }: UploadJob): Promise<
 }
 
 export async function bodyOf(content: StagingSnapshot): Promise<HttpBody> {
+  if (content.grows === true) return { size: undefined, open: () => content.open() };
   if (content.size > WHOLE_BODY_BYTES) return { size: content.size, open: () => content.open() };
   const pieces: Uint8Array[] = [];
   for await (const piece of content.open()) pieces.push(piece);
