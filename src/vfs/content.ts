@@ -140,7 +140,11 @@ export interface UploadResult {
  */
 export interface Uploader {
   /** False: it has to have the whole content. */
-  takesChanges(content: StagingSnapshot, signal: AbortSignal): Awaitable<boolean>;
+  takesChanges(
+    target: Pick<UploadTarget, 'path' | 'attempts'>,
+    content: StagingSnapshot,
+    signal: AbortSignal,
+  ): Awaitable<boolean>;
   upload(
     target: UploadTarget,
     content: StagingSnapshot,

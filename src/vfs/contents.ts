@@ -163,9 +163,10 @@ export class Contents {
     const profile = this.#core.client.knownProfile;
     const { expect, reader } = data;
     if (profile === undefined || expect === 'absent' || expect.etag === undefined) return false;
-    if (partsWay(profile) === undefined) return false;
-    // What is small is here, or on its way, when it was read.
-    return expect.size > SMALL_BYTES || reader === undefined;
+    const way = partsWay(profile);
+    if (way === undefined) return false;
+    // What is small is here, or on its way, when it was read; and one request on other servers than our own share.
+    return expect.size > SMALL_BYTES || (way === 'extents' && reader === undefined);
   }
 
   #stageOver(node: Node, data: FileData, version: FileVersion): StagedFile {

@@ -1,10 +1,11 @@
-import type { StagedFile, StagingSnapshot, Uploader } from './content.js';
+import type { StagedFile, StagingSnapshot, Uploader, UploadTarget } from './content.js';
 import { FsError } from './filesystem.js';
 
 /** What an upload can send: the changes where these are enough, else all, of which the rest is fetched now. */
 export async function takeSnapshot(
   staging: StagedFile,
   uploader: Uploader,
+  target: Pick<UploadTarget, 'path' | 'attempts'>,
   signal: AbortSignal,
 ): Promise<StagingSnapshot> {
   for (;;) {
@@ -12,7 +13,7 @@ export async function takeSnapshot(
     let usable = false;
     try {
       const isWhole = snapshot.changes?.isWhole ?? true;
-      usable = isWhole || (await uploader.takesChanges(snapshot, signal));
+      usable = isWhole || (await uploader.takesChanges(target, snapshot, signal));
     } finally {
       if (!usable) snapshot.release();
     }

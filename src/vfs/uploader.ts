@@ -1,4 +1,5 @@
 /** How content gets to the peer; which way, is a matter of what was changed and what the server promises. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DavError, type ServerProfile } from '../webdav/types.js';
 import { NEVER } from './awaitable.js';
 import type {
@@ -11,33 +12,54 @@ import type {
   UploadTarget,
 } from './content.js';
 import { FsError, type Awaitable } from './filesystem.js';
+import { withSignal } from './shared-call.js';
 import type { ChangedJob } from './upload/changes.js';
 import { keepContent, keepPart } from './upload/conflict-copy.js';
 import { contentAtPeer, uploadByCopy } from './upload/copy-upload.js';
 import { uploadDirect } from './upload/direct-upload.js';
-import { Conflict, statOrAbsent, type UploadJob } from './upload/job.js';
+import { startingTag, uploadInPlace } from './upload/in-place-upload.js';
+import { Conflict, parentOf, statOrAbsent, type UploadJob } from './upload/job.js';
 import { keepChanges } from './upload/kept-changes.js';
 import { Leftovers } from './upload/leftovers.js';
 import { uploadByPart } from './upload/part-upload.js';
 import { uploadPatch } from './upload/patch-upload.js';
-import { sendsParts } from './upload/strategy.js';
+import { RangeProbe } from './upload/range-probe.js';
+import { partsWay, sendsParts, WAITED_FOR_BYTES } from './upload/strategy.js';
 import { uploadStreamed } from './upload/streamed-upload.js';
 
-export function createUploader(options: Pick<DataOptions, 'client' | 'log'>): Uploader {
+/** RFC 9110 section 8.8.1 and a bit. */
+const UNVOUCHED_MS = 1100;
+
+type UploaderOptions = Pick<DataOptions, 'client' | 'log' | 'cacheDir' | 'readAheadBytes'>;
+
+export function createUploader(options: UploaderOptions): Uploader {
   return new Uploads(options);
 }
 
 class Uploads implements Uploader {
-  readonly #options: Pick<DataOptions, 'client' | 'log'>;
+  readonly #options: UploaderOptions;
   readonly #leftovers: Leftovers;
+  readonly #probe: RangeProbe;
 
-  constructor(options: Pick<DataOptions, 'client' | 'log'>) {
+  constructor(options: UploaderOptions) {
     this.#options = options;
     this.#leftovers = new Leftovers(options.client);
+    this.#probe = new RangeProbe(options.client, this.#leftovers);
   }
 
-  async takesChanges({ size, changes }: StagingSnapshot, signal: AbortSignal): Promise<boolean> {
-    return changes !== undefined && sendsParts(await this.#profile(signal), size, changes);
+  async takesChanges(
+    { path, attempts }: Pick<UploadTarget, 'path' | 'attempts'>,
+    { size, changes }: StagingSnapshot,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (changes === undefined) return false;
+    const profile = await this.#profile(signal);
+    // What was begun in place is ended in place.
+    if (attempts !== undefined && attempts.begun.length > 0 && size >= changes.base.size)
+      return partsWay(profile) !== undefined;
+    if (!sendsParts(profile, size, changes)) return false;
+    if (partsWay(profile) !== 'put') return true;
+    return withSignal(this.#probe.takesRanges(profile, parentOf(path)), signal);
   }
 
   async upload(
@@ -49,9 +71,10 @@ class Uploads implements Uploader {
     const leftovers = this.#leftovers;
     const job: UploadJob = { ...this.#options, profile, target, content, signal, leftovers };
     const { changes } = content;
-    const changed = changes && changedJob(job, changes);
-    if (changed && sendsParts(profile, content.size, changed.changes)) return patchOrCopy(changed);
-    if (changes === undefined || changes.isWhole) return uploadWhole(job);
+    if (changes === undefined) return uploadWhole(job);
+    const changed = changedJob(job, changes);
+    if (changed && (await this.takesChanges(target, content, signal)))
+      return changesOrCopy(changed);
     return uploadCompleted(job, changes);
   }
 
@@ -105,6 +128,7 @@ async function uploadWhole(job: UploadJob): Promise<UploadResult> {
 
 /** What the server takes only as a whole is here in part. */
 async function uploadCompleted(job: UploadJob, changes: ContentChanges): Promise<UploadResult> {
+  if (changes.isWhole) return uploadWhole(job);
   let content: StagingSnapshot;
   try {
     content = await changes.complete(job.signal);
@@ -120,9 +144,9 @@ async function uploadCompleted(job: UploadJob, changes: ContentChanges): Promise
   }
 }
 
-async function patchOrCopy(job: ChangedJob): Promise<UploadResult> {
+async function changesOrCopy(job: ChangedJob): Promise<UploadResult> {
   try {
-    return await uploadPatch(job);
+    return await uploadChanges(job);
   } catch (error) {
     if (error instanceof Conflict) return keepChanges(job, job.changes, error);
     // Another server may have come to the other end since its profile was asked for.
@@ -130,6 +154,28 @@ async function patchOrCopy(job: ChangedJob): Promise<UploadResult> {
     if (unknown) return uploadCompleted(job, job.changes);
     throw error;
   }
+}
+
+async function uploadChanges(job: ChangedJob): Promise<UploadResult> {
+  const { client, signal, target, profile } = job;
+  const way = partsWay(profile);
+  if (way === 'extents') return uploadPatch(job);
+  const etag = await vouchedTag(job);
+  if (etag === undefined) return uploadCompleted(job, job.changes);
+  return uploadInPlace(job, etag, async (start, bytes, of) => {
+    const options = { signal, precondition: { etag: of } };
+    if (way === 'put') await client.putRange(target.path, start, bytes, options);
+    else await client.patch(target.path, [{ start, end: start + bytes.length }], bytes, options);
+  });
+}
+
+/** Apache vouches for a version when it is a second old. */
+async function vouchedTag(job: ChangedJob): Promise<string | undefined> {
+  const etag = await startingTag(job);
+  const begun = (job.target.attempts?.begun.length ?? 0) > 0;
+  if (etag !== undefined || (job.content.size <= WAITED_FOR_BYTES && !begun)) return etag;
+  await sleep(UNVOUCHED_MS, undefined, { signal: job.signal });
+  return startingTag(job);
 }
 
 async function directOrCopy(job: UploadJob): Promise<UploadResult> {

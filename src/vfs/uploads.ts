@@ -247,14 +247,15 @@ export class Uploads {
   ): Promise<void> {
     const profile = await this.#core.profile(signal);
     const { uploader } = this.#core.options;
-    const snapshot = await takeSnapshot(staging, uploader, signal);
+    const { attempts } = data;
+    const snapshot = await takeSnapshot(staging, uploader, { path: node.path, attempts }, signal);
     const { mtime } = data;
     const pending = pendingOf(data);
     const mode = pending.mode ?? this.#executableMode(node, profile);
     const { path, parent, name } = node;
     let result: UploadResult;
     try {
-      const { expect, exclusive, attempts } = data;
+      const { expect, exclusive } = data;
       const posix = posixOf(node, { ...pending, mode });
       const target = { path, expect, exclusive, posix, durable, attempts };
       const { stream } = data;

@@ -121,7 +121,7 @@ parts(
 
 parts(
   'a patch of 4 KiB in a file of 256 MiB',
-  ['share'],
+  ['share', 'apache'],
   (served) => sparse(`${served}/big`, 256 * MiB),
   async ({ served, cost }) => {
     const { bytes } = await cost(
@@ -194,7 +194,7 @@ with open(sys.argv[1] + ".model", "wb") as out:
 
 parts(
   'writes all over a large file, by mapping and by call, with fsync between',
-  ['share'],
+  ['share', 'apache'],
   (served) => sparse(`${served}/big`, 8 * MiB),
   async ({ dir, served, cost }) => {
     await cost(ALL_OVER);

@@ -15,8 +15,17 @@ export interface SentParts {
   readonly parts: readonly (ByteExtent & { readonly digest: string })[];
 }
 
+/** One part that is written in place: what was there, and what is to be. */
+export interface InPlaceWrite {
+  readonly start: number;
+  /** Shorter where the file ended before. */
+  readonly before: Buffer;
+  readonly after: Buffer;
+}
+
 export class Attempts {
   #unanswered: SentParts[] = [];
+  #begun: InPlaceWrite[] = [];
 
   get unanswered(): readonly SentParts[] {
     return this.#unanswered;
@@ -26,8 +35,22 @@ export class Attempts {
     this.#unanswered = [sent, ...this.#unanswered].slice(0, MAX_ATTEMPTS);
   }
 
+  /** Since the last upload that was confirmed, the latest first. */
+  get begun(): readonly InPlaceWrite[] {
+    return this.#begun;
+  }
+
+  begin(write: InPlaceWrite): void {
+    const end = write.start + write.after.length;
+    const others = this.#begun.filter(
+      ({ start, after }) => start < write.start || start + after.length > end,
+    );
+    this.#begun = [write, ...others];
+  }
+
   clear(): void {
     this.#unanswered = [];
+    this.#begun = [];
   }
 }
 

@@ -77,8 +77,8 @@ export function keepPart(job: UploadJob, partPath: string, conflict: Conflict): 
 }
 
 /** The content is sent once more. */
-export function keepContent(job: UploadJob, conflict: Conflict): Promise<never> {
-  return keepCopy(job, conflict, async (path) => {
+export function keepContent(job: UploadJob, conflict: Conflict, about?: string): Promise<never> {
+  const store = async (path: string): Promise<boolean> => {
     try {
       const body = await bodyOf(job.content);
       await job.client.put(path, body, { signal: job.signal, precondition: { absent: true } });
@@ -89,5 +89,6 @@ export function keepContent(job: UploadJob, conflict: Conflict): Promise<never> 
     const stored = await job.client.stat(path, { signal: job.signal });
     if (stored.size === job.content.size) return true;
     throw new FsError('EIO', `${path}: the peer has ${stored.size} bytes of ${job.content.size}`);
-  });
+  };
+  return keepCopy(job, conflict, store, about);
 }

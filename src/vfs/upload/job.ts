@@ -20,6 +20,8 @@ export const WHOLE_BODY_BYTES = 256 * 1024;
 export interface UploadJob {
   readonly client: WebDavClient;
   readonly log: Logger;
+  readonly cacheDir: string;
+  readonly readAheadBytes: number;
   readonly profile: ServerProfile;
   readonly target: UploadTarget;
   readonly content: StagingSnapshot;

@@ -1,81 +1,13 @@
 /** The changes of a large file, brought to a share that takes parts, while everything goes wrong that can. */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
-import { createBaseContent } from '../../../../src/vfs/base-content.js';
-import type { StagedFile, UploadResult } from '../../../../src/vfs/content.js';
-import { createContentReader, versionOf } from '../../../../src/vfs/reader/index.js';
-import { createStagedContent } from '../../../../src/vfs/staged-content.js';
-import { takeSnapshot } from '../../../../src/vfs/take-snapshot.js';
-import { Attempts } from '../../../../src/vfs/upload/attempts.js';
-import { createUploader } from '../../../../src/vfs/uploader.js';
-import { KiB, never, pattern, temporaryFolder } from './helpers.js';
-import { PROFILES, ScriptedPeer, SHARE, type Call } from './scripted-peer.js';
-
-const SIZE = 600 * KiB;
-const OLD = Buffer.from(pattern(1)(0, SIZE));
-
-/** An open file of which parts are changed. */
-class Change {
-  readonly peer = new ScriptedPeer(SHARE);
-  readonly staging: StagedFile;
-  readonly attempts = new Attempts();
-  expect;
-  content: Buffer = Buffer.from(OLD);
-
-  constructor(t: TestContext) {
-    this.peer.put('/d/f', OLD);
-    this.expect = versionOf(this.peer.resource('/d/f'));
-    const options = this.peer.options(temporaryFolder(t));
-    const content = createBaseContent({
-      version: this.expect,
-      reader: undefined,
-      open: (version) => createContentReader(() => '/d/f', version, SHARE, options),
-      uploading: () => undefined,
-    });
-    this.staging = createStagedContent(options, { version: this.expect, content });
-  }
-
-  async write(offset: number, text: string): Promise<void> {
-    await this.staging.write(offset, Buffer.from(text));
-    const next = Buffer.alloc(Math.max(this.content.length, offset + text.length));
-    this.content.copy(next);
-    next.write(text, offset);
-    this.content = next;
-  }
-
-  async several(): Promise<void> {
-    await this.write(10, 'at the beginning');
-    await this.write(SIZE - 3, 'over the end');
-    await this.write(300 * KiB, 'in the middle');
-  }
-
-  async upload(signal: AbortSignal = never): Promise<UploadResult> {
-    const uploader = createUploader(this.peer.options('/nowhere'));
-    const snapshot = await takeSnapshot(this.staging, uploader, signal);
-    const { expect, attempts } = this;
-    const target = { path: '/d/f', expect, posix: undefined, attempts };
-    try {
-      const result = await uploader.upload(target, snapshot, signal);
-      this.expect = versionOf(result.resource);
-      attempts.clear();
-      this.staging.confirm(snapshot, this.expect);
-      return result;
-    } finally {
-      snapshot.release();
-    }
-  }
-
-  holds(content: Buffer, path = '/d/f'): void {
-    assert.ok(this.peer.content(path)?.equals(content), `${path} isn't what it should be`);
-  }
-
-  copies(): string[] {
-    return [...this.peer.files.keys()].filter((path) => path !== '/d/f');
-  }
-}
+import { test } from 'node:test';
+import { versionOf } from '../../../../src/vfs/reader/index.js';
+import { Change, OLD, SIZE } from './changed-file.js';
+import { KiB, never, pattern } from './helpers.js';
+import { PROFILES, SHARE, type Call } from './scripted-peer.js';
 
 test('several parts and the new length go by one request, and nothing is fetched', async (t) => {
-  const change = new Change(t);
+  const change = new Change(t, SHARE);
   await change.several();
   const { resource } = await change.upload();
   change.holds(change.content);
@@ -92,7 +24,7 @@ test('several parts and the new length go by one request, and nothing is fetched
 });
 
 test('most of the file changed: the rest is fetched, and all of it goes as a whole', async (t) => {
-  const change = new Change(t);
+  const change = new Change(t, SHARE);
   await change.write(0, 'x'.repeat(400 * KiB));
   await change.upload();
   change.holds(change.content);
@@ -100,7 +32,7 @@ test('most of the file changed: the rest is fetched, and all of it goes as a who
 });
 
 test('all of the file changed: nothing is fetched', async (t) => {
-  const change = new Change(t);
+  const change = new Change(t, SHARE);
   await change.write(0, 'x'.repeat(SIZE));
   await change.upload();
   change.holds(change.content);
@@ -108,7 +40,7 @@ test('all of the file changed: nothing is fetched', async (t) => {
 });
 
 test('a cut request is made again, and the target is old or new', async (t) => {
-  const change = new Change(t);
+  const change = new Change(t, SHARE);
   await change.several();
   let cuts = 0;
   change.peer.fault = ({ method }) => {
@@ -128,7 +60,7 @@ test('a cut request is made again, and the target is old or new', async (t) => {
 });
 
 test('a lost answer: what is there is compared with ours', async (t) => {
-  const change = new Change(t);
+  const change = new Change(t, SHARE);
   await change.several();
   let lost = 0;
   change.peer.fault = ({ method }) =>
@@ -142,7 +74,7 @@ test('a lost answer: what is there is compared with ours', async (t) => {
 for (const more of [false, true]) {
   const what = more ? 'more was written since' : 'nothing was written since';
   test(`done without an answer and the peer gone, then tried again: ${what}`, async (t) => {
-    const change = new Change(t);
+    const change = new Change(t, SHARE);
     await change.several();
     change.peer.fault = () => ({ loseAnswer: true });
     await assert.rejects(change.upload(), { code: 'HTTP_LOST' });
@@ -157,7 +89,7 @@ for (const more of [false, true]) {
 
 test('an interrupt at any moment leaves the target old or new, and the next upload brings all', async (t) => {
   for (let moment = 1; moment <= 2; moment += 1) {
-    const change = new Change(t);
+    const change = new Change(t, SHARE);
     await change.several();
     const interrupt = new AbortController();
     let calls = 0;
@@ -179,7 +111,7 @@ test('a change by someone else at any moment is a conflict, and no byte of eithe
   const theirs = Buffer.from(pattern(9)(0, SIZE + 7));
   for (const how of ['changed', 'removed'] as const) {
     for (let moment = 0; moment <= 3; moment += 1) {
-      const change = new Change(t);
+      const change = new Change(t, SHARE);
       await change.several();
       let calls = 0;
       const interfere = (): undefined => {
@@ -217,7 +149,7 @@ test('a change by someone else at any moment is a conflict, and no byte of eithe
 });
 
 test('a conflict whose whole content is still here: the copy has it', async (t) => {
-  const change = new Change(t);
+  const change = new Change(t, SHARE);
   await change.several();
   await change.staging.complete({ signal: never });
   change.peer.put('/d/f', Buffer.from('theirs'));
@@ -227,7 +159,7 @@ test('a conflict whose whole content is still here: the copy has it', async (t) 
 });
 
 test('a line like ours that someone else has appended is a conflict, not taken for ours', async (t) => {
-  const change = new Change(t);
+  const change = new Change(t, SHARE);
   await change.write(SIZE, 'the same line\n');
   change.peer.put('/d/f', change.content);
   await assert.rejects(change.upload(), { errno: 'ESTALE' });
@@ -236,13 +168,13 @@ test('a line like ours that someone else has appended is a conflict, not taken f
 
 test('refusals pass with their status, and a server that takes no parts gets the whole', async (t) => {
   for (const status of [403, 423, 507]) {
-    const change = new Change(t);
+    const change = new Change(t, SHARE);
     await change.several();
     change.peer.fault = ({ method }) => (method === 'PATCH' ? { status } : undefined);
     await assert.rejects(change.upload(), { code: `DAV_${status}` });
     change.holds(OLD);
   }
-  const change = new Change(t);
+  const change = new Change(t, SHARE);
   await change.several();
   change.peer.fault = ({ method }) => (method === 'PATCH' ? { status: 501 } : undefined);
   await change.upload();
@@ -251,7 +183,7 @@ test('refusals pass with their status, and a server that takes no parts gets the
 
 test('phodav and unknown servers never get a part', async (t) => {
   for (const profile of [PROFILES.phodav, PROFILES.unknown, PROFILES.davport]) {
-    const change = new Change(t);
+    const change = new Change(t, SHARE);
     await change.several();
     Object.assign(change.peer, { profile });
     await change.upload();

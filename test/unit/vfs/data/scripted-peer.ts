@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HttpError, type BodySink, type HttpBody } from '../../../../src/http/types.js';
 import { silentLogger } from '../../../../src/log.js';
+import { opaqueTag } from '../../../../src/webdav/etag.js';
 import {
   DavError,
   type BytePart,
@@ -104,6 +105,8 @@ export class ScriptedPeer {
   readonly calls: Call[] = [];
   readonly profile: ServerProfile;
   chunkBytes = 64 * 1024;
+  /** PUT with Content-Range changes a part; else it replaces the file. */
+  takesRanges = true;
   /** Consulted for every call. */
   fault: (call: Call) => Fault | undefined = () => undefined;
   #versions = 0;
@@ -180,6 +183,8 @@ export class ScriptedPeer {
     signal?.throwIfAborted();
     const file = this.files.get(path);
     if (!file) throw new DavError('GET', path, 404);
+    if (options.etag !== undefined && opaqueTag(options.etag) !== opaqueTag(file.etag))
+      throw new DavError('GET', path, 412);
     const ranged = options.start !== undefined;
     if (ranged && start >= file.size) throw new DavError('GET', path, 416);
     const until = Math.min(end ?? file.size, file.size);
@@ -257,6 +262,32 @@ export class ScriptedPeer {
     return { created: false, resource: this.resource(path) };
   }
 
+  /** As Apache has it: the bytes are in the file as far as they have come. */
+  async #putRange(
+    path: string,
+    start: number,
+    bytes: Uint8Array,
+    { precondition, signal }: PutOptions = {},
+  ): Promise<void> {
+    const fault = this.#begin({ method: 'PUT', path, start }, signal);
+    const present = this.files.get(path);
+    const etag = precondition?.etag;
+    if (etag !== undefined && (!present || opaqueTag(etag) !== opaqueTag(present.etag)))
+      throw new DavError('PUT', path, 412);
+    await fault.gate?.(-1);
+    const part = Buffer.from(bytes).subarray(0, fault.cutAfter ?? bytes.length);
+    const size = this.takesRanges ? Math.max(present?.size ?? 0, start + part.length) : part.length;
+    const next = Buffer.alloc(size);
+    if (this.takesRanges) present?.bytes(0, present.size).copy(next);
+    part.copy(next, this.takesRanges ? start : 0);
+    if (part.length > 0) {
+      this.put(path, next).properties = present?.properties ?? new Map<string, string>();
+    }
+    signal?.throwIfAborted();
+    if (fault.cutAfter !== undefined) throw new HttpError('HTTP_LOST', 'cut');
+    if (fault.loseAnswer) throw new HttpError('HTTP_LOST', 'the answer was lost');
+  }
+
   async #move(
     from: string,
     to: string,
@@ -287,6 +318,7 @@ export class ScriptedPeer {
     get: this.#get.bind(this),
     put: this.#put.bind(this),
     patch: this.#patch.bind(this),
+    putRange: this.#putRange.bind(this),
     move: this.#move.bind(this),
     quota: () => Promise.resolve({ availableBytes: undefined, usedBytes: undefined }),
     propertyNames: async (path: string) => {
