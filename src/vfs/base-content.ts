@@ -79,11 +79,11 @@ class Base implements BaseContent {
   async #again<T>(
     error: unknown,
     reader: ContentReader,
-    { forUpload, ...waiting }: BaseReadOptions,
+    options: BaseReadOptions,
     read: () => Awaitable<T>,
   ): Promise<T> {
-    const uploading = forUpload === true ? undefined : this.#options.uploading();
-    if (uploading !== undefined) await withSignal(uploading, waiting.signal);
+    const uploading = options.forUpload === true ? undefined : this.#options.uploading();
+    if (uploading !== undefined) await withSignal(uploading, options.signal);
     if (this.#closed || this.#reader === reader) throw error;
     return read();
   }
