@@ -108,6 +108,31 @@ scenario(
   },
 );
 
+scenario(
+  'the same of a large file of which a part was written: the copy is complete, and has that part',
+  { ...limit, prepare: (served) => writeFileSync(`${served}/file`, Buffer.alloc(1_000_000, 'b')) },
+  async ({ peer, mount, dir }) => {
+    const go = `${dir}.go`;
+    const writer = startBackground('/usr/bin/python3', ['-c', SECOND_WRITER, `${dir}/file`, go]);
+    await waitUntil('the write', () => writer.log().includes('written'));
+    const theirs = Buffer.alloc(1_000_005, 't');
+    replaceAtPeer(`${peer.dir}/file`, theirs.toString());
+    await peer.adopt();
+    writeFileSync(go, '');
+    await writer.exited;
+    assert.match(writer.log(), /Stale file handle/);
+    assert.ok(readFileSync(`${peer.dir}/file`).equals(theirs));
+    const [copy, ...others] = readdirSync(peer.dir).filter((name) => name.includes('(conflict '));
+    assert.deepEqual(others, []);
+    // Where only what was written was here, the rest is of what the peer has.
+    const merged = mount.log().includes('put into what the peer has now');
+    assert.equal(merged, peer.kind === 'share' || peer.kind === 'apache');
+    const expected = Buffer.alloc(1_000_000, merged ? 't' : 'b');
+    expected.write('mine');
+    assert.ok(readFileSync(`${peer.dir}/${copy!}`).equals(expected));
+  },
+);
+
 scenario('locks hold between programs of this machine', limit, async ({ dir }) => {
   const script = `
     cd "$1" && touch file
