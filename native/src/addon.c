@@ -37,7 +37,8 @@ NAPI_MODULE_INIT() {
   TRY(env, napi_add_async_cleanup_hook(env, environment_ends, environment, &environment->cleanup));
   if (!define_fd_io(env, exports) || !define_mount(env, exports) || !define_xattr(env, exports) ||
       !define_times(env, exports) || !define_inotify(env, exports) || !define_members(env, exports) ||
-      !define_read_cached(env, exports) || !define_folder(env, exports) || !define_read_files(env, exports)) {
+      !define_read_cached(env, exports) || !define_folder(env, exports) || !define_read_files(env, exports) ||
+      !define_lock(env, exports)) {
     return throw_last(env);
   }
   return exports;

@@ -52,7 +52,7 @@ napi_value from_int(napi_env env, int64_t value);
 struct environment *get_environment(napi_env env);
 bool define_function(napi_env env, napi_value object, const char *name, napi_callback callback);
 
-/* fd-io.c, mount.c, xattr.c, times.c, inotify.c, members.c, read-cached.c, folder.c, read-files.c: add their functions to `exports`. */
+/* fd-io.c, mount.c, xattr.c, times.c, inotify.c, members.c, read-cached.c, folder.c, read-files.c, lock.c: add their functions to `exports`. */
 bool define_fd_io(napi_env env, napi_value exports);
 bool define_mount(napi_env env, napi_value exports);
 bool define_xattr(napi_env env, napi_value exports);
@@ -62,6 +62,7 @@ bool define_members(napi_env env, napi_value exports);
 bool define_read_cached(napi_env env, napi_value exports);
 bool define_folder(napi_env env, napi_value exports);
 bool define_read_files(napi_env env, napi_value exports);
+bool define_lock(napi_env env, napi_value exports);
 /* watcher.c: closes what an environment that ends still watches, then releases its clean-up hook. */
 void watchers_end(struct environment *environment);
 

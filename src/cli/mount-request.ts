@@ -23,6 +23,7 @@ export function absoluteOptionPaths(options: MountOptions, cwd: string): MountOp
     ...options,
     passwdFile: absolute(options.passwdFile),
     cacheDir: absolute(options.cacheDir),
+    stagingDir: absolute(options.stagingDir),
     cacert: absolute(options.cacert),
     log: absolute(options.log),
   };

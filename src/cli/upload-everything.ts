@@ -28,11 +28,18 @@ export async function uploadEverything(round: UploadRound): Promise<string[]> {
     return [failure];
   }
   const kept = await fs.keepPending(keptFolder(round.keepDir));
-  return kept.map((file) =>
-    file.keptIn === undefined
-      ? `${file.path} could not be uploaded and could not be kept (${file.error ?? 'unknown'})`
-      : `${file.path} could not be uploaded; what was written is kept in ${file.keptIn}${partsNote(file)}`,
-  );
+  return kept.map(describeKept);
+}
+
+function describeKept(file: KeptFile): string {
+  const { path, keptIn, error, journaled } = file;
+  if (keptIn === undefined) {
+    return `${path} could not be uploaded and could not be kept (${error ?? 'unknown'})`;
+  }
+  if (journaled === true) {
+    return `${path} could not be uploaded; it stays in the journal (${keptIn}), and the next mount goes on with it`;
+  }
+  return `${path} could not be uploaded; what was written is kept in ${keptIn}${partsNote(file)}`;
 }
 
 function partsNote({ partsIn }: KeptFile): string {

@@ -16,6 +16,7 @@ import { loadNativeBinding } from '../native/binding.js';
 import { defaultCacheFolder, prepareCacheFolder } from '../vfs/cache-folder.js';
 import { ContentCache } from '../vfs/content-cache/content-cache.js';
 import { createDavFileSystem, type DavFileSystem } from '../vfs/dav-filesystem.js';
+import { JournalFolder } from '../vfs/journal/journal-folder.js';
 import { createWebDavClient } from '../webdav/client.js';
 import type { WebDavClient } from '../webdav/types.js';
 import { watchForJunk } from './junk-watch.js';
@@ -44,6 +45,7 @@ export async function openStack(request: MountRequest, log: Logger): Promise<Sta
   const { options, mountpoint, source } = request;
   const cacheDir = await prepareCacheFolder(options.cacheDir ?? defaultCacheFolder());
   const binding = loadNativeBinding();
+  const journal = await openJournal(request, cacheDir, log);
   const { http, mux } = openHttp(request, log);
   const client = createWebDavClient(http, { log });
   const { cacheBytes } = options;
@@ -56,6 +58,12 @@ export async function openStack(request: MountRequest, log: Logger): Promise<Sta
     log,
     contents,
     keepDir: defaultKeepDir(process.env),
+    writeback: journal && {
+      folder: journal,
+      accepts: options.writeback,
+      limitBytes: options.stagingBytes,
+      timeoutMs: options.timeoutMs,
+    },
     ...fileSystemOptions(options, cacheDir),
   });
   let mounted = false;
@@ -77,6 +85,7 @@ export async function openStack(request: MountRequest, log: Logger): Promise<Sta
         binding,
       });
       mounted = true;
+      fs.mounted();
       return mount;
     },
     async close() {
@@ -88,6 +97,19 @@ export async function openStack(request: MountRequest, log: Logger): Promise<Sta
       await mux?.close();
     },
   };
+}
+
+/** What a former mount left there is brought in any case. */
+async function openJournal(
+  { options, source }: MountRequest,
+  cacheDir: string,
+  log: Logger,
+): Promise<JournalFolder | undefined> {
+  if (options.ro) return undefined;
+  const { stagingDir, writeback: create } = options;
+  const folder = stagingDir === undefined ? cacheDir : await prepareCacheFolder(stagingDir);
+  const binding = loadNativeBinding();
+  return JournalFolder.open({ stagingDir: folder, source, create, binding, log });
 }
 
 function openHttp(

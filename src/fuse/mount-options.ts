@@ -34,6 +34,11 @@ export interface MountOptions {
   readonly closeToOpen: boolean;
   readonly cacheDir: string | undefined;
   readonly cacheBytes: number | undefined;
+  /** A close returns when the content is in a journal on local disk. */
+  readonly writeback: boolean;
+  /** Undefined: the cache folder. */
+  readonly stagingDir: string | undefined;
+  readonly stagingBytes: number;
   readonly readAheadBytes: number | undefined;
   readonly timeoutMs: number;
   readonly maxRequests: number | undefined;
@@ -123,6 +128,14 @@ export const OPTION_TABLE: Readonly<Record<string, OptionRow>> = {
   nocto: flag('closeToOpen', false, 'vfs', 'an open uses what is cached, as with nfs(5)'),
   cache_dir: valued('cacheDir', 'text', 'vfs', 'folder for data on its way and for cache_size'),
   cache_size: valued('cacheBytes', 'bytes', 'vfs', 'disk for what was read: 1G (default: none)'),
+  writeback: flag('writeback', true, 'vfs', 'close waits for the local disk, not for the peer'),
+  staging_dir: valued(
+    'stagingDir',
+    'text',
+    'vfs',
+    'folder for the journal of writeback (cache_dir)',
+  ),
+  staging_size: valued('stagingBytes', 'bytes', 'vfs', 'what writeback may leave pending (1G)'),
   read_ahead: valued('readAheadBytes', 'bytes', 'vfs', 'memory for read-ahead: 64M, 1G'),
   timeout: valued('timeoutMs', 'seconds', 'http', 'longest time an operation takes, seconds (30)'),
   max_requests: valued('maxRequests', 'number', 'http', 'requests under way at once'),
@@ -147,8 +160,6 @@ export const OPTION_TABLE: Readonly<Record<string, OptionRow>> = {
 
 /** Options that people will try, and what to say. */
 const REFUSED: Readonly<Record<string, string>> = {
-  writeback:
-    'writeback is not there yet: close and fsync return when the peer has the data; leave it out',
   auto_unmount: 'auto_unmount is not needed: the next davport mount takes over a dead mountpoint',
   nonempty: 'nonempty is not needed: a folder that is not empty can be mounted on',
 };
@@ -181,6 +192,9 @@ const DEFAULTS: MountOptions = {
   closeToOpen: true,
   cacheDir: undefined,
   cacheBytes: undefined,
+  writeback: false,
+  stagingDir: undefined,
+  stagingBytes: 2 ** 30,
   readAheadBytes: undefined,
   timeoutMs: 30_000,
   maxRequests: undefined,

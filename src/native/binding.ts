@@ -68,6 +68,8 @@ export interface NativeBinding {
   /** Receives one descriptor by SCM_RIGHTS from `socket` (non-blocking): the descriptor (CLOEXEC), -1 for EAGAIN, -2 at end. */
   receiveFd(socket: number): number;
   closeFd(fd: number): void;
+  /** flock(2), exclusive, without waiting: false where somebody else has the lock. It ends with the descriptor, at the latest with the process. */
+  lockFile(fd: number): boolean;
   /** Extended attributes, symbolic links not followed. Undefined: no such attribute (ENODATA). */
   getxattr(path: Path, name: string): Buffer | undefined;
   setxattr(path: Path, name: string, value: Uint8Array): void;

@@ -1,8 +1,11 @@
 /** Values that are there at once or later: what is cached costs no promise. */
+import { setMaxListeners } from 'node:events';
 import { FsError, type Awaitable, type RequestContext } from './filesystem.js';
 
 /** Aborts never: for what goes on after its caller has left. */
 export const NEVER: AbortSignal = new AbortController().signal;
+// As many may wait with it as like: that is no leak.
+setMaxListeners(0, NEVER);
 
 export function isPromise<T>(value: Awaitable<T>): value is Promise<T> {
   return value instanceof Promise;

@@ -22,6 +22,7 @@ import { NodeTable } from './node-table.js';
 import { SharedCalls } from './shared-call.js';
 import { Sweep } from './sweep.js';
 import { WriteAccess } from './write-access.js';
+import type { Writeback } from './writeback.js';
 
 export interface CoreOptions extends DataOptions, OwnerOptions {
   readonly client: WebDavClient;
@@ -69,6 +70,8 @@ export class Core {
   readonly sweep: Sweep = new Sweep(this);
   readonly answers: KernelAnswers = new KernelAnswers(this);
   invalidator: Invalidator | undefined;
+  /** With `-o writeback`, or where a former mount with it left something to bring. */
+  writeback: Writeback | undefined;
   /** Counts our own changes of names. */
   #sequence = 0;
 
@@ -244,6 +247,7 @@ export class Core {
     if (!same(data.expect.etag)) return;
     data.expect = versionOf(resource);
     data.staging?.retag(data.expect);
+    await this.writeback?.noteVersion(data);
     if (untouched) data.reader?.retag(data.expect);
   }
 

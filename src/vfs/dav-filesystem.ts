@@ -39,6 +39,7 @@ import { Space } from './space.js';
 import { createUploader } from './uploader.js';
 import { Uploads, type PendingFile } from './uploads.js';
 import { withErrno } from './with-errno.js';
+import { Writeback, type WritebackOptions } from './writeback.js';
 import { Xattrs } from './xattr.js';
 
 export type { KeptFile } from './keep-content.js';
@@ -65,6 +66,8 @@ export interface DavFileSystemOptions {
   /** Where content is kept that the peer has refused for good. */
   readonly keepDir?: string;
   readonly now?: () => number;
+  /** The journal and what is to be done with it. The file system closes it. */
+  readonly writeback?: WritebackOptions | undefined;
 }
 
 /** What a mount needs beyond the operations. */
@@ -73,6 +76,8 @@ export interface DavFileSystem extends FileSystem {
   pending(): PendingFile[];
   /** Writes the content of those files below `folder`, before the process ends without having brought them. Never rejects. */
   keepPending(folder: string): Promise<KeptFile[]>;
+  /** The mount is there: what a former one left in the journal may be brought. */
+  mounted(): void;
   /** The peer appeared (again): nothing known before is sure, and what is dirty can be brought. */
   peerReturned(): void;
 }
@@ -122,6 +127,9 @@ class Implementation implements DavFileSystem {
     this.#metadata = new Metadata(this.#core, this.#opening, space);
     this.#directories = new Directories(this.#core);
     this.#xattrs = new Xattrs(this.#core, this.#uploads);
+    if (options.writeback !== undefined) {
+      this.#core.writeback = new Writeback(this.#core, this.#uploads, options.writeback);
+    }
   }
 
   // ---- names
@@ -378,8 +386,13 @@ class Implementation implements DavFileSystem {
     return keepContent(this.#uploads.unsent(), folder);
   }
 
+  mounted(): void {
+    this.#core.writeback?.start();
+  }
+
   peerReturned(): void {
     this.#core.expireAll();
+    this.#core.writeback?.peerReturned();
     this.#uploads.kick();
   }
 
@@ -391,5 +404,6 @@ class Implementation implements DavFileSystem {
     this.#uploads.close();
     this.#core.watch.close();
     await this.#core.client.close();
+    await this.#core.writeback?.close();
   }
 }

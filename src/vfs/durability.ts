@@ -24,7 +24,10 @@ export class Durability {
     node.syncedEtag = told.etag;
   }
 
+  /** With `-o writeback` also the files below that are closed and not at the peer: `sync FOLDER`. */
   async syncDirectory(node: Node, signal: AbortSignal): Promise<void> {
+    const closed = this.#uploads.below(node).filter(({ data }) => data?.committed !== undefined);
+    await this.#uploads.uploadAll(signal, closed);
     const profile = await this.#core.profile(signal);
     if (!profile.sync || node.unlinked || this.#isSynced(node)) return;
     const { sequence } = this.#core;

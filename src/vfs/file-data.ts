@@ -9,6 +9,20 @@ import type { ContentReader, FileVersion, StagedFile } from './content.js';
 import { Attempts } from './upload/attempts.js';
 import type { FsError } from './filesystem.js';
 import type { UploadStream } from './upload/upload-stream.js';
+import type { JournalEntry } from './journal/journal.js';
+
+/** A dirty content that is in the journal (`-o writeback`). */
+export interface Committed {
+  readonly entry: JournalEntry;
+  /** Of the staging file: what was written since is not in the journal. */
+  readonly generation: number;
+  /** Earlier contents of the name of which the peer may have one, as an upload of them was begun and its outcome is not known. */
+  readonly former: readonly JournalEntry[];
+  /** Why the peer doesn't take it. */
+  refused?: FsError | undefined;
+  /** Nobody was told so. */
+  untold?: boolean;
+}
 
 export class FileData {
   /** Open handles. */
@@ -39,6 +53,9 @@ export class FileData {
   readonly attempts = new Attempts();
   /** Content that is being written for the first time. */
   stream: UploadStream | undefined;
+  committed: Committed | undefined;
+  /** On its way into the journal. */
+  committing: Promise<void> | undefined;
   /** A conflict was told; the handles that wrote may only be closed. */
   lost: FsError | undefined;
 
@@ -48,6 +65,11 @@ export class FileData {
 
   get created(): boolean {
     return this.expect === 'absent';
+  }
+
+  /** The journal has what would be uploaded now. */
+  get isCommitted(): boolean {
+    return this.committed !== undefined && this.committed.generation === this.staging?.generation;
   }
 }
 

@@ -57,8 +57,7 @@ export class Handles {
     data.handles -= 1;
     if (changes(handle.flags)) data.writers -= 1;
     if (data.dirty && !node.unlinked && data.writers === 0) {
-      // Pages of a mapping written back after close(2), or an upload that failed: nobody waits for it any more.
-      this.#uploads.uploadInBackground(node);
+      this.#uploads.leave(node, data);
       return;
     }
     if (data.handles > 0) return;

@@ -18,11 +18,15 @@ export interface KeptFile {
    */
   readonly partsIn?: string;
   readonly error?: string;
+  /** The journal has it: it is uploaded by the next mount. */
+  readonly journaled?: boolean;
 }
 
 export interface UnsentContent {
   readonly path: string;
   readonly staging: StagingFile | undefined;
+  /** Of the content that is kept already. */
+  readonly journal?: string | undefined;
 }
 
 let folders = 0;
@@ -41,6 +45,10 @@ export async function keepContent(
 ): Promise<KeptFile[]> {
   const kept: KeptFile[] = [];
   for (const content of contents) {
+    if (content.journal !== undefined) {
+      kept.push({ path: content.path, keptIn: content.journal, journaled: true });
+      continue;
+    }
     const keptIn = path.join(folder, content.path);
     try {
       const partsIn = await keepOne(content, keptIn);

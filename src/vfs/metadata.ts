@@ -97,6 +97,7 @@ export class Metadata {
       if (mtime === 'now') data.mtime = nowTimespec();
       else if (mtime !== undefined)
         data.mtime = data.pendingMtime = this.#storableTime(mtime, profile);
+      await this.#core.writeback?.noteAttributes(node, data);
       return;
     }
     if (mode === undefined && mtime === undefined && atime === undefined) return;

@@ -75,15 +75,29 @@ export class Names {
     const node = await this.#core.lookups.child(parent, name, ctx);
     if (node === null) throw new FsError('ENOENT');
     if (node.isDirectory) throw new FsError('EISDIR');
+    await this.#core.writeback?.beforeLoss(node, ctx.signal);
     await gated(node, () => this.#unlink(parent, name, node, ctx.signal));
   }
 
   async #unlink(parent: Node, name: string, node: Node, signal: AbortSignal): Promise<void> {
     await node.data?.upload;
+    await node.data?.committing;
     // By another name the content stays there for those who have it open.
     if (node.links.length === 0) await this.#contents.keepForHandles(node);
-    if (node.data?.created !== true) await this.#remove(parent, name, signal);
+    const { writeback } = this.#core;
+    const { data } = node;
+    if (data?.created !== true) {
+      await writeback?.beforeRemoval(data);
+      try {
+        await this.#remove(parent, name, signal);
+      } catch (error) {
+        await writeback?.removalFailed(data);
+        throw error;
+      }
+    }
     this.removed(parent, name, node);
+    await writeback?.noteName(node);
+    await writeback?.settle();
     await this.otherNamesLeft(node);
   }
 

@@ -194,6 +194,11 @@ export class Opening {
     if (!exclusive) return this.#core.lookups.child(parent, name, { signal });
     const live = parent.children.get(name);
     if (live?.isLocal === true) return live;
+    if (this.#core.writeback?.accepts === true) {
+      // The content comes there later in any case, and replaces nothing then.
+      const known = this.#core.lookups.known(parent, name);
+      if (known !== undefined) return known;
+    }
     const cached = this.#core.cache.find(parent.id, name, this.#core.now() - SAME_CREATE_MS);
     if (cached !== undefined && cached.resource === undefined) return null;
     return this.#core.lookups.statChild(parent, name, signal);

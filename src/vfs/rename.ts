@@ -39,7 +39,8 @@ export class Renames {
     for (let at: Node | undefined = to.parent; at !== undefined; at = at.parent) {
       if (at === node) throw new FsError('EINVAL', 'a folder cannot be moved into itself');
     }
-    await this.#bringDirty(node, ctx.signal);
+    do await this.#bringDirty(node, ctx.signal);
+    while (this.#isJournaled(node));
     await gated(node, () => this.#move(node, from, to, flags, ctx.signal));
   }
 
@@ -48,6 +49,15 @@ export class Renames {
     await this.#uploads.upload(node, signal);
     if (node.isDirectory)
       for (const below of this.#uploads.below(node)) await this.#uploads.upload(below, signal);
+  }
+
+  /** The journal has contents by the old name: closed while the others were brought. */
+  #isJournaled(node: Node): boolean {
+    if (this.#core.writeback === undefined) return false;
+    const found = node.isDirectory ? this.#uploads.below(node) : [node];
+    return found.some(
+      ({ data }) => data?.committed !== undefined || data?.committing !== undefined,
+    );
   }
 
   async #move(
@@ -78,15 +88,13 @@ export class Renames {
           signal,
           ...(destinationEtag !== undefined && { destinationEtag }),
         };
-        const send = (): Promise<Resource | undefined> => this.#send(from, to, how);
         const replaced = target?.unlinked === false ? target : undefined;
+        const send = (): Promise<Resource | undefined> =>
+          this.#replace(replaced, () => this.#send(from, to, how));
         told = await (replaced === undefined
           ? send()
           : // Nobody may open the target while it is not sure which file the name leads to.
-            gated(replaced, async () => {
-              if (replaced.links.length === 0) await this.#contents.keepForHandles(replaced);
-              return send();
-            }));
+            gated(replaced, send));
         break;
       } catch (error) {
         if (!isPreconditionFailed(error) || attempt === ATTEMPTS) throw error;
@@ -95,6 +103,20 @@ export class Renames {
       }
     }
     await this.#moved(node, from, to, target, told);
+    await this.#core.writeback?.settle();
+  }
+
+  /** `target` loses its name by what `send` asks for. */
+  async #replace<T>(target: Node | undefined, send: () => Promise<T>): Promise<T> {
+    if (target?.links.length === 0) await this.#contents.keepForHandles(target);
+    const { writeback } = this.#core;
+    await writeback?.beforeRemoval(target?.data);
+    try {
+      return await send();
+    } catch (error) {
+      await writeback?.removalFailed(target?.data);
+      throw error;
+    }
   }
 
   async #makeWay(node: Node, target: Node, to: NodeName, signal: AbortSignal): Promise<void> {
@@ -106,6 +128,7 @@ export class Renames {
       return;
     }
     if (node.isDirectory) throw new FsError('ENOTDIR');
+    await this.#core.writeback?.beforeLoss(target, signal);
     await target.data?.upload;
   }
 

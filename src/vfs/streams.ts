@@ -24,6 +24,8 @@ export class Streams {
   }
 
   #start(node: Node, data: FileData): { place: StreamPlace; send: SendStream } | undefined {
+    // The journal first: a content that the peer may have, and the next mount can't know of, would pass for somebody else's.
+    if (this.#core.writeback?.accepts === true) return undefined;
     const { path, gate, unlinked, replaced } = node;
     const { expect, exclusive } = data;
     const busy = data.upload !== undefined || gate !== undefined;

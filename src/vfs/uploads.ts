@@ -10,6 +10,7 @@ import { NEVER } from './awaitable.js';
 import { isUnavailable, toFsError } from './errno.js';
 import type { FileData } from './file-data.js';
 import { FsError } from './filesystem.js';
+import { gateOf } from './gate.js';
 import { keepContent, keptFolder, type KeptFile, type UnsentContent } from './keep-content.js';
 import type { Node } from './node.js';
 import { versionOf } from './reader/versions.js';
@@ -19,12 +20,20 @@ import { takeSnapshot } from './take-snapshot.js';
 
 const RETRY_FIRST_MS = 1000;
 const RETRY_MAX_MS = 30_000;
-const PARALLEL_UPLOADS = 4;
+const PARALLEL_UPLOADS = 16;
 
 /** A file whose content is not at the peer. */
 export interface PendingFile {
   readonly path: string;
   readonly size: number;
+  /** open: a program has it open and its close will bring it; waiting: it is closed, and brought as soon as can be. */
+  readonly state: 'open' | 'waiting' | 'uploading' | 'refused';
+  /** In the journal: it survives the process. */
+  readonly journaled: boolean;
+  /** When it got there, or was changed last; ms since 1970. */
+  readonly since: number;
+  /** Why the peer doesn't take it. */
+  readonly error?: string;
 }
 
 export class Uploads {
@@ -40,15 +49,16 @@ export class Uploads {
   }
 
   pending(): PendingFile[] {
-    return [...this.#dirty].map((node) => ({
-      path: node.path,
-      size: node.data?.staging?.size ?? 0,
-    }));
+    return [...this.#dirty].map(describePending);
   }
 
   /** What is not at the peer, to be kept elsewhere. */
   unsent(): UnsentContent[] {
-    return [...this.#dirty].map((node) => ({ path: node.path, staging: node.data?.staging }));
+    return [...this.#dirty].map((node) => ({
+      path: node.path,
+      staging: node.data?.staging,
+      journal: node.data?.isCommitted === true ? this.#core.writeback?.folder : undefined,
+    }));
   }
 
   /** By how much files will grow at the peer. What is being sent may be there in part already, and counts there. */
@@ -83,6 +93,7 @@ export class Uploads {
     if (data === undefined) return;
     data.dirty = false;
     data.stream?.abandon();
+    this.#core.writeback?.discard(data);
     // Nobody else will ever tell those who have a removed file open what was set on it.
     if (node.unlinked) return;
     data.pendingMode = undefined;
@@ -91,13 +102,22 @@ export class Uploads {
   }
 
   /** Resolves when everything written to the node before the call is confirmed by the peer. `durable`: asks for it to be on disk there. */
-  async upload(node: Node, signal: AbortSignal, durable = false): Promise<void> {
+  upload(node: Node, signal: AbortSignal, durable = false): Promise<void> {
+    return this.#upload(node, signal, durable, (data) => data.dirty);
+  }
+
+  async #upload(
+    node: Node,
+    signal: AbortSignal,
+    durable: boolean,
+    isWanted: (data: FileData) => boolean,
+  ): Promise<void> {
     for (;;) {
       const { data } = node;
-      if (data?.dirty !== true || node.unlinked) return;
-      const gate = gateOf(node);
-      if (gate !== undefined) {
-        await withSignal(gate, signal);
+      if (data?.dirty !== true || node.unlinked || !isWanted(data)) return;
+      const busy = gateOf(node) ?? data.committing;
+      if (busy !== undefined) {
+        await withSignal(busy, signal);
         continue;
       }
       if (data.upload !== undefined) {
@@ -118,8 +138,8 @@ export class Uploads {
   }
 
   /** Brings everything; the first error after all were tried. */
-  async uploadAll(signal: AbortSignal): Promise<void> {
-    const queue = [...this.#dirty];
+  async uploadAll(signal: AbortSignal, nodes: Iterable<Node> = this.#dirty): Promise<void> {
+    const queue = [...nodes].reverse();
     let failure: { error: unknown } | undefined;
     const worker = async (): Promise<void> => {
       for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
@@ -160,8 +180,8 @@ export class Uploads {
   #retry(): void {
     // Files that are open for writing are brought at their close; the rest has nobody who waits.
     for (const node of this.#dirty) {
-      if (node.data === undefined || node.data.writers > 0) continue;
-      this.uploadInBackground(node);
+      if (node.data?.committed !== undefined) this.#core.writeback?.enqueue(node);
+      else if (node.data?.writers === 0) this.uploadInBackground(node);
     }
     this.scheduleRetry();
   }
@@ -170,12 +190,47 @@ export class Uploads {
   uploadInBackground(node: Node): void {
     this.upload(node, NEVER).then(
       () => this.#settle(node),
-      (error: unknown) => {
-        this.#core.log.warn('upload failed', { path: node.path, error: toFsError(error).message });
-        if (isUnavailable(error)) this.scheduleRetry();
-        else void this.#giveUp(node, error);
-      },
+      (error: unknown) => this.#failed(node, error),
     );
+  }
+
+  /** Brings what is in the journal, and nothing that is still being written. Never rejects. */
+  async bring(node: Node): Promise<void> {
+    try {
+      await this.#upload(node, NEVER, false, (data) => data.isCommitted);
+      this.#settle(node);
+    } catch (error) {
+      this.#failed(node, error);
+    }
+  }
+
+  /** After the last close of a file that is dirty: pages of a mapping written back after close(2), or an upload that failed, or was left to the background. */
+  leave(node: Node, data: FileData): void {
+    const { writeback } = this.#core;
+    if (writeback === undefined) {
+      this.uploadInBackground(node);
+      return;
+    }
+    if (data.isCommitted) {
+      writeback.leaveToJournal(data);
+      writeback.enqueue(node);
+      return;
+    }
+    writeback.commit(node, NEVER).then(
+      () => {
+        if (node.data === data && data.handles === 0) writeback.leaveToJournal(data);
+        this.#settle(node);
+      },
+      (error: unknown) => this.#failed(node, error),
+    );
+  }
+
+  #failed(node: Node, error: unknown): void {
+    this.#core.log.warn('upload failed', { path: node.path, error: toFsError(error).message });
+    const committed = node.data?.committed;
+    if (isUnavailable(error)) this.scheduleRetry();
+    else if (committed !== undefined) this.#core.writeback?.refuse(node, committed, error);
+    else void this.#giveUp(node, error);
   }
 
   /** Nobody waits for it, and the peer won't have it: kept here, in a file that the log names. What can't even be kept is tried again. */
@@ -227,10 +282,8 @@ export class Uploads {
   }
 
   async #attempt(node: Node, data: FileData, signal: AbortSignal, durable: boolean): Promise<void> {
-    const { staging } = data;
-    if (staging === undefined) throw new FsError('EIO', `${node.path}: dirty without content`);
     try {
-      await this.#uploadOnce(node, data, staging, signal, durable);
+      await this.#uploadOnce(node, data, signal, durable);
     } catch (error) {
       if (this.#isConflict(error)) this.#lose(node, data, toFsError(error));
       else if (isUnavailable(error)) this.scheduleRetry();
@@ -241,14 +294,20 @@ export class Uploads {
   async #uploadOnce(
     node: Node,
     data: FileData,
-    staging: StagedFile,
     signal: AbortSignal,
     durable: boolean,
   ): Promise<void> {
     const profile = await this.#core.profile(signal);
-    const { uploader } = this.#core.options;
-    const { attempts } = data;
+    const { writeback, options } = this.#core;
+    if (writeback !== undefined && !(await writeback.prepare(node, data, signal))) {
+      this.dropWritten(node);
+      return;
+    }
+    const { uploader } = options;
+    const { staging, attempts } = data;
+    if (staging === undefined) throw new FsError('EIO', `${node.path}: dirty without content`);
     const snapshot = await takeSnapshot(staging, uploader, { path: node.path, attempts }, signal);
+    writeback?.begin(data);
     const { mtime } = data;
     const pending = pendingOf(data);
     const mode = pending.mode ?? this.#executableMode(node, profile);
@@ -269,7 +328,7 @@ export class Uploads {
       snapshot.release();
     }
     const { resource } = result;
-    const more = forgetPending(data, pending) || staging.generation !== snapshot.generation;
+    const more = forgetPending(data, pending) || data.staging?.generation !== snapshot.generation;
     const seen = mtime !== undefined && pending.mtime === undefined && resource.etag !== undefined;
     node.writtenMtime = seen ? { mtime, etag: resource.etag } : undefined;
     if (!more) {
@@ -278,6 +337,7 @@ export class Uploads {
       this.#dirty.delete(node);
     }
     this.confirmed(node, data, { parent, name }, result);
+    writeback?.confirmed(data, snapshot.generation);
     this.#retryDelayMs = RETRY_FIRST_MS;
   }
 
@@ -319,11 +379,26 @@ export class Uploads {
   }
 }
 
-/** A removal or rename on the way, of the file or of a folder above: an upload must wait for its outcome. */
-function gateOf(node: Node): Promise<void> | undefined {
-  for (let at: Node | undefined = node; at !== undefined; at = at.parent)
-    if (at.gate !== undefined) return at.gate;
-  return undefined;
+function describePending(node: Node): PendingFile {
+  const { data, path } = node;
+  const committed = data?.committed;
+  const { refused } = committed ?? {};
+  const { mtime } = data ?? {};
+  const changed = mtime === undefined ? Date.now() : mtime.sec * 1000;
+  return {
+    path,
+    size: data?.staging?.size ?? 0,
+    state: stateOf(data),
+    journaled: data?.isCommitted === true,
+    since: committed?.entry.since ?? changed,
+    ...(refused && { error: refused.message }),
+  };
+}
+
+function stateOf(data: FileData | undefined): PendingFile['state'] {
+  if (data?.upload !== undefined) return 'uploading';
+  if (data?.committed?.refused !== undefined) return 'refused';
+  return data !== undefined && data.handles > 0 && !data.isCommitted ? 'open' : 'waiting';
 }
 
 /** Closes what a node's content held. */

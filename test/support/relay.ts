@@ -124,7 +124,9 @@ class Wires {
     far.on('end', () => after(this.#down, () => near.end()));
     for (const socket of pair) {
       socket.on('error', () => undefined);
-      socket.on('close', () => this.#drop(pair));
+      // What came before it is still on its way.
+      const line = socket === far ? this.#down : this.#up;
+      socket.on('close', () => after(line, () => this.#drop(pair)));
       if (this.#frozen) socket.pause();
     }
   }

@@ -118,22 +118,32 @@ export function preconditionOf(job: UploadJob): Precondition | undefined {
  * Does the peer have exactly our bytes at `path`? What an upload whose answer was lost did, or what somebody else did alike: either
  * way there is nothing left to store.
  */
-export async function holdsContent(
-  job: UploadJob,
+export function holdsContent(
+  { client, content, signal }: UploadJob,
   path: string,
   current: Resource | undefined,
 ): Promise<boolean> {
-  if (current?.kind !== 'file' || current.size !== job.content.size) return false;
+  return contentIsAt(client, path, current, content, signal);
+}
+
+export async function contentIsAt(
+  client: WebDavClient,
+  path: string,
+  current: Resource | undefined,
+  content: StagingSnapshot,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (current?.kind !== 'file' || current.size !== content.size) return false;
   const theirs = createHash('sha256');
   const sink = { onData: (chunk: Buffer) => void theirs.update(chunk) };
   try {
-    await job.client.get(path, sink, { signal: job.signal });
+    await client.get(path, sink, { signal });
   } catch (error) {
     if (error instanceof DavError) return false;
     throw error;
   }
   const ours = createHash('sha256');
-  for await (const piece of job.content.open()) ours.update(piece);
+  for await (const piece of content.open()) ours.update(piece);
   return ours.digest().equals(theirs.digest());
 }
 

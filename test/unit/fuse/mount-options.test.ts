@@ -78,7 +78,8 @@ describe('mount options', () => {
     ['read_ahead=64X', /must be a size/],
     ['bridge=libfuse', /must be one of kernel, fuse-native/],
     ['compress=gzip', /must be one of auto, always, never/],
-    ['writeback', /writeback is not there yet/],
+    ['writeback=1', /writeback takes no value/],
+    ['staging_size=1T', /must be a size/],
     ['allow_other,allow_root', /exclude each other/],
   ] as const) {
     test(`${given} is refused`, () => {

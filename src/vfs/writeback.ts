@@ -1,0 +1,467 @@
+/**
+ * `-o writeback`: a close returns when the content is in the journal on local disk; it is uploaded in the background, in the order of
+ * the closes, some at a time.
+ *
+ *     dirty ──close──► committed ──upload──► clean
+ *                        │  └──refused──► stays, told to the next close or fsync and by davport status; tried again now and then
+ *                        └──removed, replaced, in conflict──► done in the journal before anybody is told
+ *
+ * INVARIANT: where a removal or rename has been answered, the journal on disk no longer asks for what it took away.
+ */
+import { performance } from 'node:perf_hooks';
+import { permissionsOf } from './attributes.js';
+import { NEVER } from './awaitable.js';
+import type { Core } from './core.js';
+import { isUnavailable, toFsError } from './errno.js';
+import type { Committed, FileData } from './file-data.js';
+import { FsError } from './filesystem.js';
+import { gateOf } from './gate.js';
+import type { Intent } from './journal/frame.js';
+import type { JournalEntry } from './journal/journal.js';
+import type { JournalFolder } from './journal/journal-folder.js';
+import { JournaledContent } from './journal/journaled-content.js';
+import { plantPending } from './journal/plant-pending.js';
+import { carriedOut } from './journal/carried-out.js';
+import type { Node } from './node.js';
+import { pendingOf, posixOf } from './pending.js';
+import { withSignal } from './shared-call.js';
+import { createStaging } from './staging.js';
+import type { Uploads } from './uploads.js';
+
+const PARALLEL_UPLOADS = 16;
+/** What was refused may be taken later: somebody made room there. */
+const REFUSED_RETRY_MS = 5 * 60_000;
+
+export interface WritebackOptions {
+  readonly folder: JournalFolder;
+  /** False: only what is in the journal is brought. */
+  readonly accepts: boolean;
+  /** What may be pending. */
+  readonly limitBytes: number;
+  /** A writer waits no longer for room without any upload getting through. */
+  readonly timeoutMs: number;
+}
+
+export class Writeback {
+  readonly #core: Core;
+  readonly #uploads: Uploads;
+  readonly #options: WritebackOptions;
+  /** To be uploaded, in the order in which they were closed. */
+  readonly #queue = new Set<Node>();
+  readonly #refused = new Set<NodeJS.Timeout>();
+  #running = 0;
+  /** What a former mount left waits until this one has found out whether it can be. */
+  #isStarted = false;
+  /** Contents that are being added to the journal. */
+  #adding = 0;
+  #roomWaiters: (() => void)[] = [];
+  #progressAt = performance.now();
+  /** Is the peer the share that the journal is of? Undefined: not asked since it appeared. */
+  #rightPeer: Promise<boolean> | undefined;
+  #wrongPeer = false;
+
+  constructor(core: Core, uploads: Uploads, options: WritebackOptions) {
+    this.#core = core;
+    this.#uploads = uploads;
+    this.#options = options;
+    for (const node of plantPending(core, uploads, options.folder.journal)) this.enqueue(node);
+  }
+
+  get folder(): string {
+    return this.#options.folder.journal.folder;
+  }
+
+  get accepts(): boolean {
+    const { accepts, folder } = this.#options;
+    return accepts && !this.#wrongPeer && !folder.journal.broken;
+  }
+
+  /** The peer may be another. */
+  peerReturned(): void {
+    this.#rightPeer = undefined;
+    this.#wrongPeer = false;
+    this.#progressAt = performance.now();
+  }
+
+  /** For a close: resolves when what was written is in the journal, or at the peer. */
+  async commit(node: Node, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const { data } = node;
+      if (data?.lost !== undefined) throw data.lost;
+      if (data?.dirty !== true || node.unlinked) return;
+      const busy = gateOf(node) ?? data.committing;
+      if (busy !== undefined) {
+        await withSignal(busy, signal);
+        continue;
+      }
+      if (data.isCommitted) {
+        this.#tellRefusal(data.committed!);
+        return;
+      }
+      const size = data.staging?.size ?? 0;
+      if (!this.accepts || size > this.#options.limitBytes) return this.#direct(node, signal);
+      if (!this.#hasRoom(size)) {
+        if (!(await this.#waitForRoom(signal))) return this.#direct(node, signal);
+        continue;
+      }
+      const refused = data.committed;
+      const committing = this.#tryToCommit(node, data);
+      data.committing = committing.then(ignore).finally(() => (data.committing = undefined));
+      if (!(await committing)) return this.#direct(node, signal);
+      if (refused !== undefined) this.#tellRefusal(refused);
+    }
+  }
+
+  /** False: it is not in the journal. Never rejects. */
+  async #tryToCommit(node: Node, data: FileData): Promise<boolean> {
+    try {
+      return await this.#commitOnce(node, data);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#core.log.warn('the journal takes nothing; uploading at once', {
+        folder: this.folder,
+        reason,
+      });
+      return false;
+    }
+  }
+
+  #direct(node: Node, signal: AbortSignal): Promise<void> {
+    return this.#uploads.upload(node, signal);
+  }
+
+  /** An error of the upload of what was closed before is told once. */
+  #tellRefusal(committed: Committed): void {
+    const { refused, untold } = committed;
+    if (refused === undefined || untold !== true) return;
+    committed.untold = false;
+    throw refused;
+  }
+
+  /** False: it can't be there. */
+  async #commitOnce(node: Node, data: FileData): Promise<boolean> {
+    const { journal } = this.#options.folder;
+    const { staging } = data;
+    if (staging === undefined) throw new FsError('EIO', `${node.path}: dirty without content`);
+    const snapshot = staging.snapshot();
+    if (snapshot.changes?.isWhole === false) {
+      // The rest is at the peer only: a crash would have half a file.
+      snapshot.release();
+      return false;
+    }
+    this.#adding += snapshot.size;
+    let entry: JournalEntry;
+    try {
+      const intent = this.#intentOf(node, data);
+      entry = await journal.add(intent, snapshot);
+    } finally {
+      this.#adding -= snapshot.size;
+      snapshot.release();
+    }
+    if (node.data !== data || !data.dirty || node.unlinked) {
+      journal.remove(entry);
+      return true;
+    }
+    const before = data.committed;
+    const former = before === undefined ? [] : [...before.former];
+    if (before?.entry.tried === true) former.push(before.entry);
+    else if (before !== undefined) journal.remove(before.entry);
+    data.committed = { entry, generation: snapshot.generation, former };
+    // Of while it was written: an upload may have been confirmed, a mode set.
+    await journal.change(entry, this.#intentOf(node, data));
+    this.enqueue(node);
+    return true;
+  }
+
+  #intentOf(node: Node, data: FileData): Intent {
+    const { options, client } = this.#core;
+    const { resource } = node;
+    const pending = pendingOf(data);
+    // A server with an executable flag loses it with the old content.
+    const isKept = client.knownProfile?.setsExecutable === true && resource.executable === true;
+    const mode =
+      pending.mode ?? (isKept ? permissionsOf(resource, options, client.knownProfile) : undefined);
+    return {
+      path: node.path,
+      expect: data.expect,
+      exclusive: data.exclusive,
+      posix: posixOf(node, { ...pending, mode }) ?? {},
+      mtime: data.mtime,
+      removing: false,
+    };
+  }
+
+  /** Mode or times of a committed content were set. */
+  async noteAttributes(node: Node, data: FileData): Promise<void> {
+    if (data.committed === undefined) return;
+    const { posix, mtime } = this.#intentOf(node, data);
+    await this.#options.folder.journal.change(data.committed.entry, { posix, mtime });
+  }
+
+  /** The version that the content is to take the place of has another ETag, by a change of ours. */
+  async noteVersion({ committed, expect }: FileData): Promise<void> {
+    if (committed === undefined) return;
+    await this.#options.folder.journal.change(committed.entry, { expect });
+  }
+
+  /** The file has another name, or one name less. */
+  async noteName(node: Node): Promise<void> {
+    const entry = node.data?.committed?.entry;
+    if (entry === undefined) return;
+    await this.#options.folder.journal.change(entry, { path: node.path, removing: false });
+  }
+
+  /** After the last close: the journal has the bytes, memory and other files need not. */
+  leaveToJournal(data: FileData): void {
+    const { committed, staging, upload } = data;
+    if (!data.isCommitted || data.handles > 0 || staging instanceof JournaledContent) return;
+    if (upload !== undefined) {
+      // It may be reading.
+      void upload.then(() => this.leaveToJournal(data));
+      return;
+    }
+    const { journal } = this.#options.folder;
+    const { entry, generation } = committed!;
+    data.staging = new JournaledContent(journal, entry, generation, () =>
+      createStaging(this.#core.options),
+    );
+    data.stream?.abandon();
+    data.stream = undefined;
+    void staging!.close();
+  }
+
+  // ---- uploads
+
+  enqueue(node: Node): void {
+    this.#queue.add(node);
+    this.#pump();
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (!this.#isStarted) return;
+    for (const node of this.#queue) {
+      if (this.#running >= PARALLEL_UPLOADS) return;
+      this.#queue.delete(node);
+      this.#running += 1;
+      void this.#uploads.bring(node).finally(() => {
+        this.#running -= 1;
+        this.#pump();
+      });
+    }
+  }
+
+  /** Before an upload of the node. False: there is nothing to upload, the peer has carried out its removal. */
+  async prepare(node: Node, data: FileData, signal: AbortSignal): Promise<boolean> {
+    const { committed } = data;
+    if (committed === undefined) return true;
+    const { folder } = this.#options;
+    if (!(await withSignal(this.#isRightPeer(), signal))) {
+      throw new FsError('EIO', `the peer is another share; ${folder.remedy}`);
+    }
+    const { entry, former } = committed;
+    if (former.length > 0 || entry.intent.removing) {
+      const outcome = await carriedOut(this.#core, folder.journal, data, committed, signal);
+      if (outcome === 'removed') return false;
+      if (outcome !== undefined) {
+        data.expect = outcome;
+        data.exclusive = false;
+        await folder.journal.change(entry, { expect: outcome, exclusive: false });
+      }
+      if (entry.intent.removing) await folder.journal.change(entry, { removing: false });
+    }
+    // What is there may be our own by now, and can't be told from a rival's with the same content.
+    if (entry.tried) data.exclusive = false;
+    entry.tried = true;
+    return true;
+  }
+
+  /** An upload of what is staged now begins: of what was closed meanwhile, perhaps. */
+  begin(data: FileData): void {
+    if (data.committed !== undefined) data.committed.entry.tried = true;
+  }
+
+  /** The peer has confirmed the content of that generation. */
+  confirmed(data: FileData, generation: number): void {
+    const { committed } = data;
+    this.#progressAt = performance.now();
+    if (committed === undefined) return;
+    const { journal } = this.#options.folder;
+    const { entry, former } = committed;
+    const isNewer = committed.generation > generation;
+    const isLeft =
+      data.dirty && (isNewer || (committed.generation === generation && hasMore(data)));
+    if (!isLeft) {
+      this.discard(data);
+      return;
+    }
+    // Both are written in this order: without its forerunner an entry knows what it follows.
+    void journal.change(entry, { expect: data.expect, exclusive: false }).catch(() => undefined);
+    for (const each of former) journal.remove(each);
+    data.committed = { ...committed, former: [] };
+    this.#madeRoom();
+  }
+
+  /** What is in the journal is no longer wanted. On disk with `settle`. */
+  discard(data: FileData): void {
+    const { committed } = data;
+    if (committed === undefined) return;
+    data.committed = undefined;
+    const { journal } = this.#options.folder;
+    for (const each of committed.former) journal.remove(each);
+    journal.remove(committed.entry);
+    this.#madeRoom();
+  }
+
+  /** The peer doesn't take it. It stays. */
+  refuse(node: Node, committed: Committed, error: unknown): void {
+    const refused = toFsError(error);
+    if (committed.refused?.message !== refused.message) {
+      this.#core.log.error('the peer does not take a closed file; it stays in the journal', {
+        path: node.path,
+        errno: refused.errno,
+        reason: refused.message,
+        remedy: remedyOf(refused),
+      });
+    }
+    committed.refused = refused;
+    committed.untold = true;
+    const timer = setTimeout(() => {
+      this.#refused.delete(timer);
+      this.enqueue(node);
+    }, REFUSED_RETRY_MS).unref();
+    this.#refused.add(timer);
+  }
+
+  // ---- removals
+
+  /**
+   * Before a file loses a name, outside of gates. What the peer may have without our knowing must be known, to be removed there; and a
+   * content of which another name stays is brought by that one.
+   */
+  async beforeLoss(node: Node, signal: AbortSignal): Promise<void> {
+    await node.data?.committing;
+    const { data } = node;
+    if (data?.committed === undefined) return;
+    const { entry, former } = data.committed;
+    const isUnclear = data.created && (entry.tried || former.length > 0);
+    if (!isUnclear && node.links.length === 0) return;
+    try {
+      await this.#uploads.upload(node, signal);
+    } catch (error) {
+      // Refused: it is not there.
+      if (isUnavailable(error) || node.links.length > 0) throw error;
+    }
+  }
+
+  /** Before a request that takes the name away: should it be carried out and nobody hear of it, the content must not come back. */
+  async beforeRemoval(data: FileData | undefined): Promise<void> {
+    await data?.committing;
+    const entry = data?.committed?.entry;
+    if (entry !== undefined) {
+      await this.#options.folder.journal.change(entry, { removing: true });
+    }
+    await this.settle();
+  }
+
+  /** The request failed. */
+  async removalFailed(data: FileData | undefined): Promise<void> {
+    const entry = data?.committed?.entry;
+    if (entry !== undefined) {
+      await this.#options.folder.journal.change(entry, { removing: false });
+    }
+  }
+
+  /** What was confirmed or discarded is so on disk. */
+  settle(): Promise<void> {
+    return this.#options.folder.journal.settle();
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#refused) clearTimeout(timer);
+    await this.#options.folder.close();
+  }
+
+  // ---- room
+
+  #hasRoom(size: number): boolean {
+    const used = this.#options.folder.journal.bytes + this.#adding;
+    return used === 0 || used + size <= this.#options.limitBytes;
+  }
+
+  /** False: nothing gets through to the peer. */
+  async #waitForRoom(signal: AbortSignal): Promise<boolean> {
+    const { timeoutMs } = this.#options;
+    const left = Math.max(this.#progressAt, performance.now() - timeoutMs) + timeoutMs;
+    let timer: NodeJS.Timeout | undefined;
+    const change = new Promise<boolean>((resolve) => {
+      this.#roomWaiters.push(() => resolve(true));
+      timer = setTimeout(() => resolve(false), Math.max(left - performance.now(), timeoutMs / 2));
+    });
+    try {
+      return await withSignal(change, signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #madeRoom(): void {
+    const woken = this.#roomWaiters;
+    this.#roomWaiters = [];
+    for (const wake of woken) wake();
+  }
+
+  // ---- identity
+
+  #isRightPeer(): Promise<boolean> {
+    this.#rightPeer ??= this.#askIdentity().catch((error: unknown) => {
+      this.#rightPeer = undefined;
+      throw error;
+    });
+    return this.#rightPeer;
+  }
+
+  async #askIdentity(): Promise<boolean> {
+    const profile = await this.#core.profile(NEVER);
+    const { posix } = await this.#core.client.stat('', { signal: NEVER });
+    const file = posix?.ino === undefined ? '' : ` ${posix.dev ?? ''}:${posix.ino}`;
+    const { folder } = this.#options;
+    if (await folder.isOf(`${profile.name}${file}\n`)) return true;
+    this.#wrongPeer = true;
+    this.#core.log.error('the journal is of another share: nothing of it is uploaded', {
+      folder: this.folder,
+      remedy: folder.remedy,
+    });
+    return false;
+  }
+}
+
+function ignore(): void {
+  return;
+}
+
+/** Mode or times that the peer hasn't got. */
+function hasMore(data: FileData): boolean {
+  const { mode, mtime, atime } = pendingOf(data);
+  return mode !== undefined || mtime !== undefined || atime !== undefined;
+}
+
+function remedyOf({ errno }: FsError): string {
+  switch (errno) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'make room at the peer';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return 'let the user write there, or remove or move the file here';
+    case 'ENOENT':
+      return 'make its folder again, or remove or move the file here';
+    default:
+      return 'see davport status; remove or move the file here to end it';
+  }
+}
