@@ -64,6 +64,7 @@ export class Listing {
     const follow = !this.#showLinks || trailingSlash;
     const place = this.#context.root.locate(segments, follow);
     try {
+      await this.#unchanging(place);
       // A feed is of one folder each.
       if (depth !== 'infinity') coverByFeed(this.#exchange, place, follow);
       const subject = this.#self(place);
@@ -84,6 +85,16 @@ export class Listing {
       await writer.end();
     } finally {
       place.close();
+    }
+  }
+
+  /** Half of a change in place is no version. Who asks what became of a request without an answer would take it for another's. */
+  async #unchanging(place: Place): Promise<void> {
+    const { contentLocks } = this.#context;
+    for (let stat = place.stat; stat !== undefined; stat = place.refresh()) {
+      const changing = contentLocks.beingChanged(stat);
+      if (changing === undefined) return;
+      await changing;
     }
   }
 

@@ -94,8 +94,10 @@ export class Metadata {
       if (data === undefined) return;
       if (mode !== undefined) data.pendingMode = mode;
       if (atime !== undefined) data.pendingAtime = atime;
-      if (mtime === 'now') data.mtime = nowTimespec();
-      else if (mtime !== undefined)
+      if (mtime === 'now') {
+        data.mtime = nowTimespec();
+        data.pendingMtime = undefined;
+      } else if (mtime !== undefined)
         data.mtime = data.pendingMtime = this.#storableTime(mtime, profile);
       await this.#core.writeback?.noteAttributes(node, data);
       return;

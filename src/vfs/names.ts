@@ -227,7 +227,13 @@ export class Names {
   }
 
   async #isCollection(path: string): Promise<boolean> {
-    return (await this.#core.client.stat(path)).kind === 'collection';
+    try {
+      return (await this.#core.client.stat(path)).kind === 'collection';
+    } catch (error) {
+      // What failed is the request before, and that is what is told.
+      if (isNotFound(error)) return false;
+      throw error;
+    }
   }
 
   async #isGone(path: string): Promise<boolean> {

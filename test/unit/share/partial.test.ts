@@ -264,3 +264,30 @@ test('Content-Digest of a part is verified before anything changes', async () =>
   assert.equal((await patch(t, 'append', body, right)).status, 204);
   assert.equal(content(t).length, 200_003);
 });
+
+test('PROPFIND tells the ETags of whole versions alone, also during a change in place', async () => {
+  const t = await startShare();
+  const size = 4_000_000;
+  fs.writeFileSync(t.at('f'), Buffer.alloc(size, 0));
+  const versions = new Set([(await t.request('HEAD', '/f')).headers.etag]);
+  const changed = new AbortController();
+  const write = async (): Promise<void> => {
+    for (let round = 1; round <= 15; round++) {
+      const body = Buffer.alloc(size, round);
+      versions.add((await patch(t, `bytes=0-${size - 1}`, body)).headers.etag);
+    }
+    changed.abort();
+  };
+  const writing = write();
+  const told = new Set<string>();
+  while (!changed.signal.aborted) {
+    const { body } = await t.request('PROPFIND', '/f', { headers: { Depth: '0' } });
+    told.add(/<[^>]*getetag[^>]*>([^<]*)</.exec(body.toString())![1]!.replaceAll('&quot;', '"'));
+  }
+  await writing;
+  assert.ok(told.size > 0);
+  assert.deepEqual(
+    [...told].filter((etag) => !versions.has(etag)),
+    [],
+  );
+});
