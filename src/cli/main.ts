@@ -10,11 +10,13 @@ import { nearest } from '../fuse/nearest.js';
 import { parseCommandLine } from './parse.js';
 import { searchCommand } from './search-command.js';
 import { shareCommand } from './share-command.js';
+import { statusCommand } from './status-command.js';
 import { umountCommand } from './umount-command.js';
 
 export const COMMANDS: readonly CommandSpec[] = [
   mountCommand,
   umountCommand,
+  statusCommand,
   searchCommand,
   shareCommand,
   demoCommand,

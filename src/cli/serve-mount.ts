@@ -5,6 +5,7 @@ import { findMount } from '../fuse/mountinfo.js';
 import type { Logger } from '../log.js';
 import { EXIT, type CliIo } from './command.js';
 import { searchHandler } from './control-search.js';
+import { statusHandler } from './control-status.js';
 import { ControlServer } from './control-server.js';
 import { defaultKeepDir, defaultLogFile, fileLogger, stderrLogger } from './log-file.js';
 import type { MountRequest } from './mount-request.js';
@@ -86,7 +87,10 @@ class MountSession {
       phase: 'mounted',
       message: 'mounted',
     });
-    const questions = new Map([['search', searchHandler(stack.client)]]);
+    const questions = new Map([
+      ['search', searchHandler(stack.client)],
+      ['status', statusHandler(stack.fs, () => stack.mux?.connected)],
+    ]);
     const control = await ControlServer.listen(state.file, questions, this.#log);
     await this.#announce(notes);
     const reason = await Promise.race([mount.ended, this.#stopping.then(() => 'stopped' as const)]);

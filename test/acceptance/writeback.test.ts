@@ -109,6 +109,16 @@ scenario(
     await program.do('write new n 100000', 'write there t 300000');
     await peer.kill();
     await program.do('close new', 'close there');
+    const status = await davport(['status', dir, '--json']);
+    const { files, pending } = JSON.parse(status.stdout) as {
+      files: number;
+      pending: { path: string; size: number; journaled: boolean }[];
+    };
+    assert.equal(files, 2, status.stderr);
+    assert.deepEqual(pending.map(({ path, size, journaled }) => [path, size, journaled]).sort(), [
+      ['/new', 100_000, true],
+      ['/there', 300_000, true],
+    ]);
     const { stdout } = await bash('cat "$1/new" "$1/there" | tr -d "\\n" | wc -c', [dir]);
     assert.equal(stdout.trim(), '400000');
     await bash('chmod 755 "$1/new"; touch -d 2001-02-03 "$1/new"', [dir]);
