@@ -1,9 +1,11 @@
 /**
  * A first look at the peer before the mount: an absent one is no obstacle (it is waited for), one that speaks something else is.
  */
-import { DavportError } from '../errors.js';
+import { DavportError, UsageError } from '../errors.js';
 import { HttpError } from '../http/types.js';
 import type { Mux } from '../mux/types.js';
+import { noLocksMessage } from '../vfs/locks/file-locks.js';
+import { hasLocks } from '../webdav/server-profile.js';
 import { DavError } from '../webdav/types.js';
 import { isJunk, junkMessage } from './junk-watch.js';
 import type { MountRequest } from './mount-request.js';
@@ -27,6 +29,9 @@ export async function probePeer(stack: Stack, request: MountRequest): Promise<st
     const signal = AbortSignal.timeout(ANSWER_WAIT_MS);
     const profile = await stack.client.profile({ signal });
     if (profile.davClasses.size === 0) throw notDav(source, 'its answer has no DAV header');
+    if (request.options.locks === 'server' && !hasLocks(profile)) {
+      throw new UsageError(noLocksMessage(profile.server));
+    }
     return [];
   } catch (error) {
     return [explainProbe(error, source, mux)];

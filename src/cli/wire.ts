@@ -165,6 +165,7 @@ function fileSystemOptions(options: MountOptions, cacheDir: string) {
     attrTtlMs: options.strict ? 0 : ttlMs,
     negativeTtlMs: options.strict ? 0 : (options.negativeTimeoutMs ?? ttlMs),
     closeToOpen: options.closeToOpen,
+    ...(options.locks === 'server' && { lockTimeoutSec: Math.ceil(options.lockTimeoutMs / 1000) }),
     // Well within the time after which a silent request is given up.
     heartbeatMs: Math.min(MAX_HEARTBEAT_MS, options.timeoutMs / 4),
   };

@@ -6,7 +6,7 @@ import {
   INIT_OUT_BYTES,
   OLDEST_MINOR_VERSION,
 } from './protocol.js';
-import { WANTED_INIT_FLAGS, type InitFlag } from './protocol-flags.js';
+import { LOCK_INIT_FLAGS, WANTED_INIT_FLAGS, type InitFlag } from './protocol-flags.js';
 import type { MessageReader } from './message-reader.js';
 import { StructWriter } from './reply-writer.js';
 
@@ -20,6 +20,7 @@ const OLD_MAX_WRITE_BYTES = 32 * PAGE_BYTES;
 const MAX_BACKGROUND = 64;
 const CONGESTION_THRESHOLD = 48;
 const HIGH_BIT = 0x1_0000_0000;
+const BITS = { ...WANTED_INIT_FLAGS, ...LOCK_INIT_FLAGS };
 
 export interface Negotiated {
   readonly minor: number;
@@ -38,7 +39,7 @@ export type InitAnswer =
   | { readonly kind: 'retry'; readonly body: Buffer }
   | { readonly kind: 'too-old'; readonly version: string };
 
-export function answerInit(input: MessageReader): InitAnswer {
+export function answerInit(input: MessageReader, withLocks = false): InitAnswer {
   const at = INIT_IN.at;
   const major = input.u32(at.major);
   const minor = input.u32(at.minor);
@@ -50,7 +51,8 @@ export function answerInit(input: MessageReader): InitAnswer {
   const extended = bit(low, WANTED_INIT_FLAGS.INIT_EXT) && input.bodyBytes >= INIT_IN.bytes;
   const high = extended ? input.u32(at.flags2) : 0;
   const flags = new Set<InitFlag>();
-  for (const [name, position] of Object.entries(WANTED_INIT_FLAGS)) {
+  const wanted = { ...WANTED_INIT_FLAGS, ...(withLocks ? LOCK_INIT_FLAGS : {}) };
+  for (const [name, position] of Object.entries(wanted)) {
     const offered = position < 32 ? bit(low, position) : bit(high, position - 32);
     if (offered) flags.add(name as InitFlag);
   }
@@ -67,7 +69,7 @@ function body(negotiated: Negotiated, maxReadahead: number): Buffer {
   const out = new StructWriter(INIT_OUT_BYTES);
   const at = INIT_OUT.at;
   let flags = 0;
-  for (const name of negotiated.flags) flags += 2 ** WANTED_INIT_FLAGS[name];
+  for (const name of negotiated.flags) flags += 2 ** BITS[name];
   out.u32(at.major, FUSE_KERNEL_VERSION);
   out.u32(at.minor, negotiated.minor);
   out.u32(at.maxReadahead, Math.max(maxReadahead, negotiated.maxWriteBytes));

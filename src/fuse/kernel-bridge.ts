@@ -44,6 +44,7 @@ export class DeviceBridge implements KernelBridge {
       fs,
       log,
       transport: new DeviceTransport(io),
+      withLocks: options.locks === 'server',
       ...(options.allowRoot ? { onlyUid: process.getuid?.() ?? 0 } : {}),
     });
     this.#io = io;

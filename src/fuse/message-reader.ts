@@ -91,6 +91,12 @@ export class MessageReader {
     return join(this.#word(this.#body + at + 4), this.#word(this.#body + at));
   }
 
+  /** All 64 bits. */
+  bits64(at: number): bigint {
+    const low = BigInt(this.#word(this.#body + at));
+    return (BigInt(this.#word(this.#body + at + 4)) << 32n) | low;
+  }
+
   /** Signed, as times are. */
   i64(at: number): number {
     return join(this.#word(this.#body + at + 4) | 0, this.#word(this.#body + at));

@@ -3,6 +3,8 @@ import { COMPRESS_MODES, type CompressMode } from '../http/compression.js';
 import { LOG_LEVELS, type LogLevel } from '../log.js';
 import { nearest } from './nearest.js';
 
+const LOCKS = ['local', 'server'] as const;
+
 /** What `-o` says, after mount.fuse(8) and sshfs(1) where they have the name. Times are seconds there and milliseconds here. */
 export interface MountOptions {
   readonly ro: boolean;
@@ -32,6 +34,8 @@ export interface MountOptions {
   readonly strict: boolean;
   /** An open asks the peer, whatever is known. */
   readonly closeToOpen: boolean;
+  readonly locks: (typeof LOCKS)[number];
+  readonly lockTimeoutMs: number;
   readonly cacheDir: string | undefined;
   readonly cacheBytes: number | undefined;
   /** A close returns when the content is in a journal on local disk. */
@@ -126,6 +130,8 @@ export const OPTION_TABLE: Readonly<Record<string, OptionRow>> = {
   negative_timeout: valued('negativeTimeoutMs', 'seconds', 'vfs', 'age of absent names, seconds'),
   strict: flag('strict', true, 'vfs', 'no metadata is cached'),
   nocto: flag('closeToOpen', false, 'vfs', 'an open uses what is cached, as with nfs(5)'),
+  locks: valued('locks', LOCKS, 'vfs', 'local (default), or server: hold against other clients'),
+  lock_timeout: valued('lockTimeoutMs', 'seconds', 'vfs', 'life of a lock left behind, s (120)'),
   cache_dir: valued('cacheDir', 'text', 'vfs', 'folder for data on its way and for cache_size'),
   cache_size: valued('cacheBytes', 'bytes', 'vfs', 'disk for what was read: 1G (default: none)'),
   writeback: flag('writeback', true, 'vfs', 'close waits for the local disk, not for the peer'),
@@ -190,6 +196,8 @@ const DEFAULTS: MountOptions = {
   negativeTimeoutMs: undefined,
   strict: false,
   closeToOpen: true,
+  locks: 'local',
+  lockTimeoutMs: 120_000,
   cacheDir: undefined,
   cacheBytes: undefined,
   writeback: false,
@@ -223,6 +231,11 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
   const options = fields as unknown as MountOptions;
   if (options.allowOther && options.allowRoot) {
     throw new UsageError('allow_other and allow_root exclude each other; use one of them');
+  }
+  if (options.writeback && options.locks === 'server') {
+    throw new UsageError(
+      'writeback and locks=server exclude each other: a lock would end before the data is there',
+    );
   }
   return options;
 }

@@ -56,7 +56,15 @@ export async function mountFileSystem(
   };
 }
 
-function chooseBridge({ options, log, binding }: MountSettings): 'kernel' | 'fuse-native' {
+function chooseBridge(settings: MountSettings): 'kernel' | 'fuse-native' {
+  const kind = chosenBridge(settings);
+  if (kind === 'fuse-native' && settings.options.locks === 'server') {
+    throw new UsageError('locks=server needs bridge=kernel: fuse-native passes no locks on');
+  }
+  return kind;
+}
+
+function chosenBridge({ options, log, binding }: MountSettings): 'kernel' | 'fuse-native' {
   if (options.bridge === 'fuse-native') return 'fuse-native';
   if (!(binding instanceof Error)) return 'kernel';
   if (options.bridge === 'kernel') {

@@ -5,7 +5,6 @@
 /**
  * INIT flags that are asked for when the kernel offers them, with the protocol version they came with and what they are for.
  * Bits 32 and up travel in `flags2`. Not asked for, on purpose:
- *   POSIX_LOCKS, FLOCK_LOCKS    locks stay with the kernel and work within this mount
  *   EXPORT_SUPPORT              a node cannot be found again after its FORGET
  *   WRITEBACK_CACHE             the kernel would own size and mtime, and errors would come late
  *   CACHE_SYMLINKS              the kernel never drops a cached target when the link changes at the peer
@@ -44,7 +43,15 @@ export const WANTED_INIT_FLAGS = {
   NO_EXPORT_SUPPORT: 38,
 } as const;
 
-export type InitFlag = keyof typeof WANTED_INIT_FLAGS;
+/** Asked for where the file system keeps the locks; else they stay with the kernel and work within this mount. */
+export const LOCK_INIT_FLAGS = {
+  /** 7.7: fcntl(2). */
+  POSIX_LOCKS: 1,
+  /** 7.17: flock(2). */
+  FLOCK_LOCKS: 10,
+} as const;
+
+export type InitFlag = keyof typeof WANTED_INIT_FLAGS | keyof typeof LOCK_INIT_FLAGS;
 
 /** fuse_getattr_in.flags */
 export const GETATTR_FH = 1;
@@ -78,3 +85,7 @@ export const WRITE_CACHE = 1 << 0;
 export const WRITE_KILL_SUIDGID = 1 << 2;
 /** fuse_fsync_in.fsync_flags */
 export const FSYNC_FDATASYNC = 1;
+/** fuse_lk_in.lk_flags */
+export const LK_FLOCK = 1;
+/** fuse_release_in.release_flags */
+export const RELEASE_FLOCK_UNLOCK = 1 << 1;

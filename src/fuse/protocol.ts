@@ -45,9 +45,9 @@ export const OPCODES = {
   READDIR: 28,
   RELEASEDIR: 29,
   FSYNCDIR: 30,
-  GETLK: 31, // never sent: without FUSE_POSIX_LOCKS the kernel keeps the locks
-  SETLK: 32, // never sent, as GETLK
-  SETLKW: 33, // never sent, as GETLK
+  GETLK: 31,
+  SETLK: 32,
+  SETLKW: 33,
   ACCESS: 34,
   CREATE: 35,
   INTERRUPT: 36,
@@ -189,6 +189,17 @@ export const FALLOCATE_IN = layout({
   padding: 'u32',
 });
 export const LSEEK_IN = layout({ fh: 'u64', offset: 'u64', whence: 'u32', padding: 'u32' });
+/** fuse_file_lock is in the middle of it. */
+export const LK_IN = layout({
+  fh: 'u64',
+  owner: 'u64',
+  start: 'u64',
+  end: 'u64',
+  type: 'u32',
+  pid: 'u32',
+  lkFlags: 'u32',
+  padding: 'u32',
+});
 /** The header's node is the one that is read. */
 export const COPY_FILE_RANGE_IN = layout({
   fhIn: 'u64',
@@ -235,6 +246,8 @@ export const ATTR_OUT = layout({
   dummy: 'u32',
   attr: 'attr',
 });
+/** One fuse_file_lock. */
+export const LK_OUT = layout({ start: 'u64', end: 'u64', type: 'u32', pid: 'u32' });
 /** In the reply to CREATE it follows fuse_entry_out. */
 export const OPEN_OUT = layout({ fh: 'u64', openFlags: 'u32', padding: 'u32' });
 export const WRITE_OUT = layout({ size: 'u32', padding: 'u32' });

@@ -9,6 +9,7 @@ import {
   ATTR,
   ATTR_OUT,
   ENTRY_OUT,
+  LK_OUT,
   OPEN_OUT,
   OUT_HEADER_BYTES,
   STATFS_OUT,
@@ -41,6 +42,12 @@ export class StructWriter {
   u64(at: number, value: number): void {
     this.#words[at >> 2] = value;
     this.#words[(at >> 2) + 1] = Math.floor(value / 0x1_0000_0000);
+  }
+
+  /** 2^63 - 1, the last place in any file. */
+  offsetMax(at: number): void {
+    this.#words[at >> 2] = 0xffff_ffff;
+    this.#words[(at >> 2) + 1] = 0x7fff_ffff;
   }
 
   /** A duration as the seconds at `at` and the nanoseconds at `nsecAt`. */
@@ -129,6 +136,16 @@ export class ReplyWriter {
   u64(value: number): void {
     this.#fixed(8);
     this.#out.u64(OUT_HEADER_BYTES, value);
+  }
+
+  lock({ start, end, type, pid }: { start: number; end: number; type: number; pid: number }): void {
+    const at = OUT_HEADER_BYTES;
+    this.#fixed(LK_OUT.bytes);
+    this.#out.u64(at + LK_OUT.at.start, start);
+    if (Number.isFinite(end)) this.#out.u64(at + LK_OUT.at.end, end);
+    else this.#out.offsetMax(at + LK_OUT.at.end);
+    this.#out.u32(at + LK_OUT.at.type, type);
+    this.#out.u32(at + LK_OUT.at.pid, pid);
   }
 
   entry(entry: Entry): void {

@@ -30,6 +30,8 @@ export interface SessionOptions {
   readonly log: Logger;
   /** `allow_root`: users other than this one and root get EACCES. */
   readonly onlyUid?: number;
+  /** The file system keeps the locks of fcntl(2) and flock(2). */
+  readonly withLocks?: boolean;
 }
 
 /** Room that a request of the largest kind needs. */
@@ -45,6 +47,7 @@ export class FuseSession {
   readonly #fs: FileSystem;
   readonly #log: Logger;
   readonly #onlyUid: number | undefined;
+  readonly #withLocks: boolean;
   readonly #context: OperationContext;
   readonly #input = new MessageReader();
   readonly #interrupts = new Interrupts();
@@ -64,6 +67,7 @@ export class FuseSession {
     this.#fs = options.fs;
     this.#log = options.log;
     this.#onlyUid = options.onlyUid;
+    this.#withLocks = options.withLocks === true;
     this.#debug = options.log.enabled('debug');
     this.#replier = new Replier(options.transport, options.log);
     // Two of the largest requests: one more can be taken while one is held.
@@ -239,7 +243,7 @@ export class FuseSession {
       this.#replier.sendEmpty(request, ERRNO.EINVAL);
       return;
     }
-    const answer = answerInit(this.#input);
+    const answer = answerInit(this.#input, this.#withLocks);
     if (answer.kind === 'too-old') {
       const message = `the kernel speaks FUSE ${answer.version}; davport needs 7.23 (Linux 3.15)`;
       this.#replier.sendEmpty(request, ERRNO.EPROTO);

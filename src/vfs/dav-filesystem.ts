@@ -20,11 +20,15 @@ import type {
   FileRange,
   FileSystem,
   Invalidator,
+  LockAnswer,
+  LockRequest,
   OpenAnswer,
   RequestContext,
   StatfsAnswer,
 } from './filesystem.js';
 import { FsError } from './filesystem.js';
+import { FileLocks } from './locks/file-locks.js';
+import { isWriter } from './open-flags.js';
 import { keepContent, type KeptFile } from './keep-content.js';
 import { Handles } from './handles.js';
 import { HardLinks } from './hard-links.js';
@@ -63,6 +67,8 @@ export interface DavFileSystemOptions {
   readonly maxListed?: number;
   readonly closeToOpen?: boolean;
   readonly heartbeatMs?: number;
+  /** Locks hold against other clients; what is left of them when this process is killed ends after so long. Absent: they are the kernel's. */
+  readonly lockTimeoutSec?: number;
   /** Where content is kept that the peer has refused for good. */
   readonly keepDir?: string;
   readonly now?: () => number;
@@ -92,6 +98,7 @@ class Implementation implements DavFileSystem {
   readonly #handles: Handles;
   readonly #contents: Contents;
   readonly #serverCopies: ServerCopies;
+  readonly #locks: FileLocks | undefined;
   readonly #opening: Opening;
   readonly #names: Names;
   readonly #renames: Renames;
@@ -113,6 +120,10 @@ class Implementation implements DavFileSystem {
     const space = new Space(this.#core, () => this.#uploads.growth());
     this.#contents = new Contents(this.#core, this.#uploads, this.#handles, space);
     this.#serverCopies = new ServerCopies(this.#core, this.#uploads, this.#handles, this.#contents);
+    const { lockTimeoutSec } = options;
+    if (lockTimeoutSec !== undefined) {
+      this.#locks = new FileLocks(this.#core, this.#uploads, this.#handles, lockTimeoutSec);
+    }
     this.#opening = new Opening(this.#core, this.#uploads, this.#handles, this.#contents);
     this.#names = new Names(
       this.#core,
@@ -163,7 +174,7 @@ class Implementation implements DavFileSystem {
   }
 
   unlink(parent: number, name: string, ctx: RequestContext): Awaitable<void> {
-    return this.#change(this.#names.unlink(this.#core.directory(parent), name, ctx));
+    return this.#renaming(this.#names.unlink(this.#core.directory(parent), name, ctx));
   }
 
   rmdir(parent: number, name: string, ctx: RequestContext): Awaitable<void> {
@@ -186,7 +197,7 @@ class Implementation implements DavFileSystem {
     const from = { parent: this.#core.directory(parent), name };
     const to = { parent: this.#core.directory(newParent), name: newName };
     if (from.parent === to.parent && name === newName) return undefined;
-    return this.#change(this.#renames.rename(from, to, flags, ctx));
+    return this.#renaming(this.#renames.rename(from, to, flags, ctx));
   }
 
   link(nodeId: number, newParent: number, newName: string, ctx: RequestContext): Awaitable<Entry> {
@@ -252,7 +263,11 @@ class Implementation implements DavFileSystem {
   // ---- files
 
   open(nodeId: number, flags: number, ctx: RequestContext): Awaitable<OpenAnswer> {
-    return this.#opening.open(this.#core.node(nodeId), flags, ctx);
+    const node = this.#core.node(nodeId);
+    const open = (): Awaitable<OpenAnswer> => this.#opening.open(node, flags, ctx);
+    if (this.#locks === undefined || !isWriter(flags)) return open();
+    this.#core.access.check();
+    return this.#locks.openLocked(node, ctx.signal, open);
   }
 
   create(
@@ -289,12 +304,38 @@ class Implementation implements DavFileSystem {
     return this.#contents.write(this.#core.node(nodeId), fh, offset, data, ctx, pages);
   }
 
-  flush(nodeId: number, fh: number, ctx: RequestContext): Awaitable<void> {
-    return this.#change(this.#contents.flush(this.#core.node(nodeId), fh, ctx));
+  flush(nodeId: number, fh: number, ctx: RequestContext, lockOwner?: bigint): Awaitable<void> {
+    const node = this.#core.node(nodeId);
+    const flush = (): Awaitable<void> => this.#change(this.#contents.flush(node, fh, ctx));
+    const locks = this.#locks;
+    if (locks === undefined || lockOwner === undefined) return flush();
+    return (async () => {
+      try {
+        await flush();
+      } finally {
+        await locks.flushed(node, fh, lockOwner);
+      }
+    })();
   }
 
-  release(_nodeId: number, fh: number): Awaitable<void> {
+  release(nodeId: number, fh: number, flockOwner?: bigint): Awaitable<void> {
+    const node = this.#locks && this.#core.nodes.get(nodeId);
     this.#handles.release(fh);
+    if (node !== undefined) void this.#locks?.released(node, fh, flockOwner);
+  }
+
+  getlk(nodeId: number, lock: LockRequest): Awaitable<LockAnswer | undefined> {
+    const { type } = lock;
+    if (this.#locks === undefined || type === undefined) throw new FsError('EINVAL');
+    return this.#locks.test(this.#core.node(nodeId), lock.fh, { ...lock, type });
+  }
+
+  setlk(nodeId: number, lock: LockRequest, wait: boolean, ctx: RequestContext): Awaitable<void> {
+    const node = this.#core.node(nodeId);
+    const { fh, type, start, end } = lock;
+    if (this.#locks === undefined) throw new FsError('ENOSYS');
+    if (type === undefined) return this.#locks.clear(node, fh, lock, start, end);
+    return this.#locks.set(node, fh, { ...lock, type }, wait, ctx.signal);
   }
 
   fsync(nodeId: number, fh: number, _dataOnly: boolean, ctx: RequestContext): Awaitable<void> {
@@ -364,6 +405,12 @@ class Implementation implements DavFileSystem {
     return this.#durability.syncDirectory(this.#core.directory(nodeId), ctx.signal);
   }
 
+  /** As a change; the locks at the peer stay with names. */
+  #renaming(outcome: Promise<void>): Awaitable<void> {
+    const locks = this.#locks;
+    return this.#change(locks === undefined ? outcome : outcome.then(() => locks.namesChanged()));
+  }
+
   /** A change that the peer may refuse because it takes none at all. */
   #change<T>(outcome: Awaitable<T>): Awaitable<T> {
     if (!isPromise(outcome)) return outcome;
@@ -393,6 +440,7 @@ class Implementation implements DavFileSystem {
   peerReturned(): void {
     this.#core.expireAll();
     this.#core.writeback?.peerReturned();
+    this.#locks?.check();
     this.#uploads.kick();
   }
 
@@ -403,6 +451,7 @@ class Implementation implements DavFileSystem {
   async destroy(): Promise<void> {
     this.#uploads.close();
     this.#core.watch.close();
+    await this.#locks?.close();
     await this.#core.client.close();
     await this.#core.writeback?.close();
   }

@@ -84,6 +84,23 @@ export interface CreateAnswer extends OpenAnswer {
   readonly entry: Entry;
 }
 
+/** A lock of fcntl(2) or flock(2), of the whole file or of the bytes [start, end]; Infinity: to the end, wherever that is. */
+export interface LockAnswer {
+  readonly type: 'read' | 'write';
+  readonly start: number;
+  readonly end: number;
+  readonly pid: number;
+}
+
+export interface LockRequest extends Omit<LockAnswer, 'type'> {
+  readonly fh: number;
+  readonly kind: 'posix' | 'flock';
+  /** Whom the kernel takes for one holder. */
+  readonly owner: bigint;
+  /** Undefined: to unlock. */
+  readonly type: 'read' | 'write' | undefined;
+}
+
 /** A place in an open file. */
 export interface FilePosition {
   readonly nodeId: number;
@@ -177,9 +194,13 @@ export interface FileSystem {
     pages?: boolean,
   ): Awaitable<number>;
   /** close(2) of one descriptor. */
-  flush(nodeId: number, fh: number, ctx: RequestContext): Awaitable<void>;
+  flush(nodeId: number, fh: number, ctx: RequestContext, lockOwner?: bigint): Awaitable<void>;
   /** Last close: the handle is gone whatever happens. */
-  release(nodeId: number, fh: number): Awaitable<void>;
+  release(nodeId: number, fh: number, flockOwner?: bigint): Awaitable<void>;
+  /** The lock that stands against this one. Absent: the kernel keeps the locks. */
+  getlk?(nodeId: number, lock: LockRequest, ctx: RequestContext): Awaitable<LockAnswer | undefined>;
+  /** Takes or gives back a lock; EAGAIN where somebody has it, unless `wait`. */
+  setlk?(nodeId: number, lock: LockRequest, wait: boolean, ctx: RequestContext): Awaitable<void>;
   fsync(nodeId: number, fh: number, dataOnly: boolean, ctx: RequestContext): Awaitable<void>;
   fallocate(
     nodeId: number,

@@ -47,6 +47,12 @@ export class Handles {
     return handle;
   }
 
+  /** What is read from now on is of another version. */
+  forgetReaders(node: Node): void {
+    for (const handle of this.#byFh.values())
+      if (handle.nodeId === node.id) handle.reader = undefined;
+  }
+
   release(fh: number): void {
     const handle = this.#byFh.get(fh);
     if (handle === undefined) return;

@@ -9,7 +9,6 @@ import { FsError } from './filesystem.js';
 import { isPromise } from './awaitable.js';
 
 const STATFS_TTL_MS = 10_000;
-const RECENT_MS = 1000;
 /** A writer waits no longer for an answer; what the peer doesn't say is no reason to refuse. */
 const PATIENCE_MS = 2000;
 /** Written before the peer is asked (again): small files cost no question. */
@@ -45,8 +44,7 @@ export class Space {
   }
 
   async #look(bytes: number): Promise<void> {
-    let left = this.#left(bytes, this.#recent(RECENT_MS));
-    if (left === undefined || left < 0) left = this.#left(bytes, await this.#askSoon());
+    const left = this.#left(bytes, await this.#askSoon());
     if (left !== undefined && left < 0) throw new FsError('ENOSPC', 'the peer has no room for it');
     this.#grown = 0;
     this.#allowed =

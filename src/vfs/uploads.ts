@@ -66,6 +66,11 @@ export class Uploads {
     let bytes = 0;
     for (const { data } of this.#dirty) {
       if (data?.staging === undefined || data.upload !== undefined) continue;
+      const unsent = data.stream?.unsent;
+      if (unsent !== undefined) {
+        bytes += unsent;
+        continue;
+      }
       const there = data.expect === 'absent' ? 0 : data.expect.size;
       bytes += Math.max(0, data.staging.size - there);
     }

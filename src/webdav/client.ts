@@ -8,7 +8,7 @@ import { copy, move } from './methods/copy-move.js';
 import { remove } from './methods/delete.js';
 import { get } from './methods/get.js';
 import { list } from './methods/list.js';
-import { lock, unlock } from './methods/lock.js';
+import { lock, refreshLock, unlock } from './methods/lock.js';
 import { mkcol } from './methods/mkcol.js';
 import { properties, propertyNames, quota } from './methods/properties.js';
 import { proppatch } from './methods/proppatch.js';
@@ -17,6 +17,7 @@ import { put } from './methods/put.js';
 import { putRange } from './methods/put-range.js';
 import { search } from './methods/search.js';
 import { stat } from './methods/stat.js';
+import { LockTokens } from './lock-tokens.js';
 import { ProfileKeeper } from './profile-keeper.js';
 import type { WebDavClient } from './types.js';
 
@@ -27,7 +28,8 @@ export interface WebDavOptions {
 /** RFC 4918 over any HttpClient. */
 export function createWebDavClient(http: HttpClient, { log }: WebDavOptions): WebDavClient {
   const keeper = new ProfileKeeper({ http, log });
-  const context: DavContext = { http, log, profile: (options) => keeper.profile(options) };
+  const locks = new LockTokens();
+  const context: DavContext = { http, log, locks, profile: (options) => keeper.profile(options) };
   return {
     profile: (options) => keeper.profile(options),
     get knownProfile() {
@@ -52,6 +54,8 @@ export function createWebDavClient(http: HttpClient, { log }: WebDavOptions): We
     properties: (path, names, options) => properties(context, path, names, options),
     propertyNames: (path, options) => propertyNames(context, path, options),
     lock: (path, options) => lock(context, path, options),
+    refreshLock: (path, token, options) => refreshLock(context, path, token, options),
+    locks,
     unlock: (path, token, options) => unlock(context, path, token, options),
     search: (path, options) => search(context, path, options),
     close: async () => {

@@ -82,3 +82,7 @@ export function parentOf(path: string): string {
 export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
+
+export function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(`${folder}/`);
+}

@@ -68,9 +68,9 @@ export function contentsBody(segments: readonly string[]): Buffer {
   return toBytes(`<P:contents xmlns:P="${DAVPORT_NS}">${names}</P:contents>`);
 }
 
-export function lockBody(): Buffer {
+export function lockBody(scope: 'exclusive' | 'shared'): Buffer {
   return toBytes(
-    '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope>' +
+    `<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:${scope}/></D:lockscope>` +
       '<D:locktype><D:write/></D:locktype><D:owner>davport</D:owner></D:lockinfo>',
   );
 }

@@ -46,6 +46,11 @@ export function takesPatch({ davClasses }: ServerProfile): boolean {
   return davClasses.has(SABRE_PARTIAL);
 }
 
+/** Locks that can be relied on. phodav's can't be refreshed: a LOCK without a body crashes it. */
+export function hasLocks({ davClasses, name }: ServerProfile): boolean {
+  return davClasses.has('2') && name !== 'phodav';
+}
+
 type ServerName = ServerProfile['name'];
 export type Promises = Omit<ServerProfile, 'name' | 'server' | 'davClasses'>;
 

@@ -1,6 +1,7 @@
 import { DavportError } from '../errors.js';
 import type { BodySink, HttpBody } from '../http/types.js';
 import type { AskOptions, ChangesListener } from './change.js';
+import type { LockTokens } from './lock-tokens.js';
 
 /** Seconds and nanoseconds since the epoch; `sec` may be negative, `nsec` is 0..999999999. */
 export interface Timespec {
@@ -239,14 +240,32 @@ export interface WebDavClient {
   ): Promise<Map<string, string>>;
   /** Names of all properties (propname, else allprop). */
   propertyNames(path: string, options?: CallOptions): Promise<PropertyName[]>;
-  lock(
+  lock(path: string, options?: CallOptions & LockOptions): Promise<GrantedLock>;
+  /** Gives the seconds granted; DavError 412 when the lock is no more. */
+  refreshLock(
     path: string,
-    options?: CallOptions & { timeoutSec?: number },
-  ): Promise<{ token: string; created: boolean }>;
+    token: string,
+    options?: CallOptions & Pick<LockOptions, 'timeoutSec'>,
+  ): Promise<number>;
+  /** Tokens that go with every change of what they lock. */
+  readonly locks: LockTokens;
   unlock(path: string, token: string, options?: CallOptions): Promise<void>;
   /** Looks below `path` on the server (RFC 5323), which must have `basicSearch`. Each resource is told when it arrives. */
   search(path: string, options: CallOptions & SearchOptions): Promise<SearchResult>;
   close(): Promise<void>;
+}
+
+export interface LockOptions {
+  readonly timeoutSec?: number;
+  /** Default: exclusive. */
+  readonly scope?: 'exclusive' | 'shared';
+}
+
+export interface GrantedLock {
+  readonly token: string;
+  /** There was nothing: the lock has made an empty file. */
+  readonly created: boolean;
+  readonly timeoutSec: number;
 }
 
 export interface GetOptions {

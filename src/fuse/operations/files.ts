@@ -18,6 +18,7 @@ import {
 import {
   FSYNC_FDATASYNC,
   OPEN_KILL_SUIDGID,
+  RELEASE_FLOCK_UNLOCK,
   WRITE_CACHE,
   WRITE_KILL_SUIDGID,
 } from '../protocol-flags.js';
@@ -146,7 +147,10 @@ export const FILE_OPERATIONS = {
   FLUSH: operation({
     inBytes: FLUSH_IN.bytes,
     onHandle: true,
-    call: ({ fs }, input, request) => fs.flush(request.nodeId, input.u64(FLUSH_IN.at.fh), request),
+    call({ fs }, input, request) {
+      const owner = input.bits64(FLUSH_IN.at.lockOwner);
+      return fs.flush(request.nodeId, input.u64(FLUSH_IN.at.fh), request, owner);
+    },
     reply: replyEmpty,
   }),
 
@@ -154,7 +158,12 @@ export const FILE_OPERATIONS = {
   RELEASE: operation({
     inBytes: RELEASE_IN.bytes,
     onHandle: true,
-    call: ({ fs }, input, request) => fs.release(request.nodeId, input.u64(RELEASE_IN.at.fh)),
+    call({ fs }, input, request) {
+      const at = RELEASE_IN.at;
+      const unlocks = (input.u32(at.releaseFlags) & RELEASE_FLOCK_UNLOCK) !== 0;
+      const owner = unlocks ? input.bits64(at.lockOwner) : undefined;
+      return fs.release(request.nodeId, input.u64(at.fh), owner);
+    },
     reply: replyEmpty,
   }),
 

@@ -40,6 +40,7 @@ export class UploadStream {
   /** End of what was written, and of what is in staging for sure. */
   #next = 0;
   #settled = 0;
+  #handed = 0;
   #writing = 0;
   #end: number | undefined;
   #over = false;
@@ -53,6 +54,12 @@ export class UploadStream {
   ) {
     this.#staging = staging;
     this.#start = start;
+  }
+
+  /** Bytes that the peer has not even begun to receive; undefined: nothing is being sent. */
+  get unsent(): number | undefined {
+    if (this.#sending === undefined || this.#over) return undefined;
+    return Math.max(0, this.#next - this.#handed);
   }
 
   /**
@@ -151,6 +158,7 @@ export class UploadStream {
       } else if (length === PIECE_BYTES || (this.#end !== undefined && length > 0)) {
         yield* await this.#staging.read(at, length);
         at += length;
+        this.#handed = at;
       } else if (this.#end !== undefined) {
         return;
       } else {

@@ -32,7 +32,7 @@ async function transfer(
 ): Promise<Resource | undefined> {
   const profile = await context.profile(options);
   // A path alone is allowed (RFC 4918 10.3), but phodav answers it with 404.
-  const destination = context.http.absoluteUrl(toTarget(context.http.basePath, to));
+  const url = context.http.absoluteUrl(toTarget(context.http.basePath, to));
   const { sourceEtag, destinationEtag } = options;
   const request = { method, precondition: undefined, call: options };
   const ofDestination =
@@ -41,7 +41,7 @@ async function transfer(
       : await destinationFields(context, profile, {
           ...request,
           path: to,
-          destination,
+          destination: url,
           etag: destinationEtag,
         });
   const ofSource =
@@ -56,8 +56,9 @@ async function transfer(
   const response = await send(context, {
     method,
     path: from,
+    destination: to,
     headers: {
-      destination,
+      destination: url,
       overwrite: options.overwrite === false ? 'F' : 'T',
       ...ofDestination,
       ...ofSource,
