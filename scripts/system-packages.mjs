@@ -68,6 +68,8 @@ const PACKAGES = [
   ['attr', inPath('getfattr'), ['test'], 'extended attributes on the mount'],
   ['rsync', inPath('rsync'), ['test'], 'works on the mount'],
   ['sqlite3', inPath('sqlite3'), ['test'], 'works on the mount'],
+  ['fio', inPath('fio'), ['test'], 'works on the mount'],
+  ['stress-ng', inPath('stress-ng'), ['test'], 'works on the mount'],
   ['strace', inPath('strace'), ['test'], 'counts system calls'],
   ['valgrind', inPath('valgrind'), ['test'], 'checks the native part'],
   ['litmus', inPath('litmus'), ['test'], 'WebDAV conformance of the share'],

@@ -1,4 +1,5 @@
 """What both sides show of a name, an open file or the whole tree."""
+import fcntl
 import os
 import stat
 
@@ -56,8 +57,9 @@ class Comparison:
         if slot not in mounted.fds or slot not in local.fds:
             return
         looks = [os.fstat(side.fds[slot]) for side in (mounted, local)]
-        # What is set on a folder that was removed goes nowhere.
-        if not (stat.S_ISDIR(looks[1].st_mode) and looks[1].st_nlink == 0):
+        # What is set on a folder that was removed goes nowhere; and no file system is told of an open with O_PATH, so nothing is kept for it.
+        untold = fcntl.fcntl(local.fds[slot], fcntl.F_GETFL) & os.O_PATH or stat.S_ISDIR(looks[1].st_mode)
+        if not (untold and 0 in (looks[0].st_nlink, looks[1].st_nlink)):
             self.attributes(f'fstat of {slot}', *looks)
 
     def attributes(self, what, mounted, local, set_times=False):
