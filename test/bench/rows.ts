@@ -19,6 +19,15 @@ export interface Row {
   readonly needsContent?: boolean;
 }
 
+/** What is changed, until the server has it. */
+const change = (name: string, title: string, unit: Row['unit']): Row => ({
+  name,
+  title,
+  unit,
+  cold: true,
+  needsContent: true,
+});
+
 const numbered = (count: number, name: (at: number) => string): string[] =>
   Array.from({ length: count }, (_, at) => name(at));
 const smallFiles = numbered(1000, (at) => `/small/f${String(at).padStart(5, '0')}`);
@@ -96,6 +105,14 @@ export const ROWS: readonly Row[] = [
   },
   { name: 'write', title: 'write of 256 MiB', unit: 'MB/s', cold: true },
   { name: 'create', title: '1,000 new files of 1 kB', unit: 'files/s', cold: true },
+  change('tar', 'tar x of 1,500 files in 30 folders', 's'),
+  change('copy', 'cp -r of 500 files', 's'),
+  change('patch', '4 KiB written into 256 MiB', 'ms'),
+  change('append', '1,000 lines appended, with open and close each', 's'),
+  change('rename', '500 renames to another folder', 'files/s'),
+  change('unlink', '1,000 files removed', 'files/s'),
+  change('folders', '500 times mkdir and rmdir', 'files/s'),
+  change('commit', 'git init, add and commit of 1,000 files', 's'),
 ];
 
 export const lessIsBetter = ({ unit }: Row): boolean => unit === 's' || unit === 'ms';

@@ -13,20 +13,24 @@ const LIMIT_MS = 60_000;
 export interface Work {
   readonly name: string;
   readonly dir: string;
-  /** Whether what is read must be what was written. */
-  readonly check: boolean;
+  /** The same folder as the server has it: then what is read must be what was written, and what is written must arrive there. */
+  readonly served?: string;
   /** Requests so far. */
   readonly requests?: () => Promise<number | undefined>;
 }
 
 /** Rejects when the work fails, or takes longer than `LIMIT_MS`. */
-export async function work({ name, dir, check, requests }: Work): Promise<Measured> {
-  const child = spawn('/usr/bin/python3', [PROGRAM, name, dir, ...(check ? ['check'] : [])], {
-    cwd: '/',
-    stdio: ['pipe', 'pipe', 'pipe'],
-    detached: true,
-    env: { ...process.env, LC_ALL: 'C.UTF-8' },
-  });
+export async function work({ name, dir, served, requests }: Work): Promise<Measured> {
+  const child = spawn(
+    '/usr/bin/python3',
+    [PROGRAM, name, dir, ...(served === undefined ? [] : [served])],
+    {
+      cwd: '/',
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+      env: { ...process.env, LC_ALL: 'C.UTF-8' },
+    },
+  );
   const kill = (): void => {
     try {
       process.kill(-child.pid!, 'SIGKILL');

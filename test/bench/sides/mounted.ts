@@ -27,7 +27,7 @@ export function mountedSide(mounted: Mounted): Side {
       work({
         name: row.name,
         dir: mounted.dir(),
-        check: true,
+        served: mounted.served,
         ...(server && { requests: () => settled(server) }),
       }),
     memory: () => mounted.memory(),

@@ -40,7 +40,7 @@ export async function nullSide(name: string, bridge: Bridge, keepMs: number): Pr
     name,
     can: (row) => row.needsContent !== true,
     fresh: mount,
-    measure: (row) => work({ name: row.name, dir, check: false }),
+    measure: (row) => work({ name: row.name, dir }),
     memory: () => server && residentOf(server.pid),
     clear: async () => undefined,
     end: unmount,
