@@ -190,6 +190,16 @@ export class ChangeWatch {
     return (await this.#feed.caughtUp()) && this.coversNode(node) && this.#isPathCovered(node);
   }
 
+  /** Is there nothing of that name at the peer at the call? Costs what `isCurrent` does. False: not known, or there is. */
+  async isAbsent(parent: Node, name: string): Promise<boolean> {
+    const isTold = (): boolean => {
+      const known = this.#core.cache.find(parent.id, name, -Infinity);
+      if (known === undefined || known.resource !== undefined) return false;
+      return this.coversName(parent, name, undefined, known.at) && this.#isPathCovered(parent);
+    };
+    return isTold() && (await this.#feed.caughtUp()) && isTold();
+  }
+
   /** All that changes of the names on the way to the file is told. */
   #isPathCovered(node: Node): boolean {
     for (let at = node; at.parent !== undefined; at = at.parent) {

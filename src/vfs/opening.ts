@@ -201,7 +201,12 @@ export class Opening {
     }
     const cached = this.#core.cache.find(parent.id, name, this.#core.now() - SAME_CREATE_MS);
     if (cached !== undefined && cached.resource === undefined) return null;
-    return this.#core.lookups.statChild(parent, name, signal);
+    return this.#askExisting(parent, name, signal);
+  }
+
+  async #askExisting(parent: Node, name: string, signal: AbortSignal): Promise<Node | null> {
+    if (await withSignal(this.#core.watch.isAbsent(parent, name), signal)) return null;
+    return this.#core.lookups.askChild(parent, name, signal);
   }
 
   async newFile(parent: Node, name: string, mode: number, signal: AbortSignal): Promise<Node> {

@@ -276,6 +276,36 @@ scenario('an open of what is unchanged costs no request', options(), async (scen
   assert.deepEqual(await requestsOf(scene, read), []);
 });
 
+/** What others make right before is never made over. */
+const MAKE_EXCLUSIVELY = `
+import os, sys
+seen, made = sys.argv[1], sys.argv[2]
+for at in range(40):
+    if at in (13, 27):
+        open(f'{made}/new-{at}', 'w').close()
+    try:
+        open(f'{seen}/new-{at}', 'x').close()
+        assert at not in (13, 27), f'new-{at} was made twice'
+    except FileExistsError:
+        assert at in (13, 27), f'new-{at} was not there'
+`;
+
+scenario(
+  'an exclusive open asks the feed, and what was made right before is there',
+  options(),
+  async (scene) => {
+    await feedIsOpen(scene);
+    await bash('ls -l "$1/sub"', [scene.dir]);
+    const before = (await scene.peer.requests())!.length;
+    await python(MAKE_EXCLUSIVELY, [`${scene.dir}/sub`, `${scene.peer.dir}/sub`]);
+    const made = (await scene.peer.requests())!.slice(before);
+    assert.ok(made.filter((request) => request.startsWith('PUT ')).length >= 38);
+    const questions = made.filter((request) => !request.startsWith('PUT '));
+    // About those that are there, and what comes of their news.
+    assert.ok(questions.length <= 12, questions.join(', '));
+  },
+);
+
 scenario('with -o strict there is no feed', options('strict'), async ({ dir, mount }) => {
   await bash('ls -l "$1" "$1/sub"', [dir]);
   assert.ok(!mount.log().includes(OPEN));
