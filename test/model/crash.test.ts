@@ -22,11 +22,16 @@ interface Mode {
   readonly options: readonly string[];
   /** Who keeps a promise that a close has made. */
   readonly promise: 'peer' | 'journal';
+  readonly peers: readonly PeerKind[];
 }
 
-const MODES: readonly Mode[] = [{ options: [], promise: 'peer' }];
-const VICTIMS: readonly Victim[] = ['davport', 'peer', 'channel'];
 const PEERS: readonly PeerKind[] = ['share', 'apache'];
+const MODES: readonly Mode[] = [
+  { options: [], promise: 'peer', peers: PEERS },
+  // Not yet on Apache: what the killed davport has just sent may be taken for somebody else's file at the resumption, and a copy is kept.
+  { options: ['writeback'], promise: 'journal', peers: ['share'] },
+];
+const VICTIMS: readonly Victim[] = ['davport', 'peer', 'channel'];
 const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 4);
 const LATEST_KILL_MS = 400;
 const DOWN_MS = 100;
@@ -60,7 +65,7 @@ const leftoversIn = (folder: string): string[] =>
   );
 
 for (const mode of MODES) {
-  for (const kind of selectedPeers().filter((each) => PEERS.includes(each))) {
+  for (const kind of selectedPeers().filter((each) => mode.peers.includes(each))) {
     for (const victim of VICTIMS) {
       const label = [kind, ...mode.options].join(', ');
       test(`kill -9 of the ${victim}, and what was promised [${label}]`, async (t) => {
