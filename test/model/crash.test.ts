@@ -26,11 +26,7 @@ interface Mode {
 }
 
 const PEERS: readonly PeerKind[] = ['share', 'apache'];
-const MODES: readonly Mode[] = [
-  { options: [], promise: 'peer', peers: PEERS },
-  // Not yet on Apache: what the killed davport has just sent may be taken for somebody else's file at the resumption, and a copy is kept.
-  { options: ['writeback'], promise: 'journal', peers: ['share'] },
-];
+const MODES: readonly Mode[] = [{ options: [], promise: 'peer', peers: PEERS }];
 const VICTIMS: readonly Victim[] = ['davport', 'peer', 'channel'];
 const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 4);
 const LATEST_KILL_MS = 400;
