@@ -1,6 +1,7 @@
 /**
  * The table of open handles: which content each belongs to, and when that content is needed no more.
  */
+import { mtimeOf } from './attributes.js';
 import type { ContentReader, FileVersion } from './content.js';
 import type { Core } from './core.js';
 import { FileData, Handle } from './file-data.js';
@@ -75,6 +76,10 @@ export class Handles {
   dispose(node: Node): void {
     const { data } = node;
     if (data === undefined) return;
+    // Who has it without reading it (O_PATH) sees what became of it: nobody else will tell.
+    if (node.unlinked && data.staging !== undefined) {
+      node.resource = { ...node.resource, size: data.staging.size, mtime: mtimeOf(node) };
+    }
     node.data = undefined;
     disposeData(data);
     this.#core.nodes.dropIfUnused(node);

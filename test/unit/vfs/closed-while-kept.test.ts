@@ -1,6 +1,6 @@
 /** A file that is open is kept for whoever has it open before its name goes; it may be closed, or opened, while that is being done. */
 import assert from 'node:assert/strict';
-import { readFileSync, existsSync, writeFileSync } from 'node:fs';
+import { constants, readFileSync, existsSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
@@ -16,6 +16,7 @@ import { makeFileSystem } from './file-system.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 const ROOT = 1;
+const { O_TRUNC, O_WRONLY } = constants;
 const ctx: RequestContext = { uid: 0, gid: 0, pid: 1, signal: new AbortController().signal };
 
 interface Rig {
@@ -130,4 +131,17 @@ test('a file that is opened while its name is replaced is read whole, or is not 
   }
   assert.match(await read(nodeId, opened.fh), /^(older|new)$/);
   await rig.fs.release(nodeId, opened.fh);
+});
+
+test('who holds a removed file without reading it sees what its last writer made of it', async (t) => {
+  const { fs, root } = await start(t);
+  writeFileSync(`${root}/f`, 'a former version');
+  const { nodeId } = await fs.lookup(ROOT, 'f', ctx);
+  const { fh } = await fs.open(nodeId, O_WRONLY | O_TRUNC, ctx);
+  await fs.write(nodeId, fh, 0, Buffer.from('new'), ctx);
+  await fs.unlink(ROOT, 'f', ctx);
+  const { mtime } = (await fs.getattr(nodeId, fh, ctx)).attributes;
+  await fs.release(nodeId, fh);
+  const { attributes } = await fs.getattr(nodeId, undefined, ctx);
+  assert.deepEqual([attributes.size, attributes.nlink, attributes.mtime], [3, 0, mtime]);
 });
