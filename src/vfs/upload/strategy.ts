@@ -11,7 +11,7 @@ export const SMALL_BYTES = 256 * 1024;
 const MAX_EXTENTS = 4096;
 /** In place, where what is cut short stays half done: few and small, so that there is hardly a moment for it. */
 const MAX_IN_PLACE = 8;
-const MAX_IN_PLACE_BYTES = 1024 * 1024;
+const MAX_IN_PLACE_BYTES = 256 * 1024;
 /** Up to here a version that the server doesn't vouch for yet isn't waited for: the whole file is sent as fast. */
 export const WAITED_FOR_BYTES = 32 * 1024 * 1024;
 
@@ -47,8 +47,10 @@ function sendsExtents(size: number, { base, extents, isWhole }: ContentChanges):
 }
 
 function sendsInPlace(size: number, changes: ContentChanges): boolean {
-  const { base } = changes;
+  const { base, extents } = changes;
   if (base.size <= SMALL_BYTES || size < base.size) return false;
+  // What is written anew takes the place of the old at once.
+  if (bytesBefore(extents, base.size) > base.size / 2) return false;
   if (isWeak(base.etag!) && size <= WAITED_FOR_BYTES) return false;
   const parts = inPlaceParts(size, changes);
   return parts.length <= MAX_IN_PLACE && bytesBefore(parts) <= MAX_IN_PLACE_BYTES;
