@@ -5,6 +5,7 @@ import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { createShare } from '../../src/share/share.js';
 import { startShareProcess } from '../support/share-process.js';
+import { run } from '../support/run.js';
 import { makeTempDir } from '../support/temp-dir.js';
 import { waitUntil } from '../support/wait-until.js';
 import { readToEnd, send, startShare } from '../unit/share/fixture.js';
@@ -154,7 +155,9 @@ test(
 test('too few descriptors: 503, who asks again is served, and then all is well again', async () => {
   const dir = makeTempDir('davport-few-');
   fs.writeFileSync(`${dir}/f`, Buffer.alloc(5_000_000));
-  const share = await startShareProcess(dir, {}, ['prlimit', '--nofile=64:64']);
+  const share = await startShareProcess(dir);
+  // Not before: the loader of modules opens as many files as it likes.
+  await run('prlimit', ['--pid', String(share.process.pid), '--nofile=64:64']);
   const seen = new Set<number>();
   const ask = async (): Promise<boolean> => {
     // 0: not even the connection could be accepted.

@@ -17,7 +17,7 @@ export interface ShareProcess {
   readonly request: (method: string, target: string, options?: RequestOptions) => Promise<Answer>;
 }
 
-/** Serves `dir`; resolves when leftovers have been swept. `prefix`: a command that runs the process (prlimit and the like). */
+/** Serves `dir`; resolves when leftovers have been swept. `prefix`: a command that runs the process (strace and the like). */
 export async function startShareProcess(
   dir: string,
   options: Omit<Partial<ShareOptions>, 'root'> = {},
