@@ -3,19 +3,29 @@ import type { Resource } from '../webdav/types.js';
 import { ROOT_INO } from './filesystem.js';
 import { Node, type NodeName } from './node.js';
 
-const ROOT_RESOURCE: Resource = {
-  name: '',
-  kind: 'collection',
-  size: 0,
-  mtime: undefined,
-  created: undefined,
-  etag: undefined,
-  executable: undefined,
-  posix: undefined,
-};
+/** A folder of which the peer hasn't told anything. */
+export function unknownCollection(name: string): Resource {
+  return {
+    name,
+    kind: 'collection',
+    size: 0,
+    mtime: undefined,
+    created: undefined,
+    etag: undefined,
+    executable: undefined,
+    posix: undefined,
+  };
+}
 
 export class NodeTable {
-  readonly root: Node = new Node(ROOT_INO, ROOT_INO, undefined, '', ROOT_RESOURCE, -Infinity);
+  readonly root: Node = new Node(
+    ROOT_INO,
+    ROOT_INO,
+    undefined,
+    '',
+    unknownCollection(''),
+    -Infinity,
+  );
   readonly #nodes = new Map<number, Node>([[ROOT_INO, this.root]]);
   /** INVARIANT: exactly the inode numbers of live nodes. */
   readonly #inos = new Set<number>([ROOT_INO]);

@@ -85,7 +85,8 @@ class Uploads implements Uploader {
   ): Promise<UploadResult> {
     const profile = await this.#profile(signal);
     const leftovers = this.#leftovers;
-    return uploadStreamed({ ...this.#options, profile, target, content, signal, leftovers });
+    const job: UploadJob = { ...this.#options, profile, target, content, signal, leftovers };
+    return uploadStreamed(job, partOrCopy);
   }
 
   async copy(target: UploadTarget, source: ContentAtPeer): Promise<UploadResult> {
@@ -119,6 +120,10 @@ async function uploadWhole(job: UploadJob): Promise<UploadResult> {
   const { profile } = job;
   if (profile.putReturnsResource || (profile.atomicPut && profile.conditionalPut))
     return directOrCopy(job);
+  return partOrCopy(job);
+}
+
+async function partOrCopy(job: UploadJob): Promise<UploadResult> {
   const keep = (part: { path: string }, conflict: Conflict): Promise<never> =>
     keepPart(job, part.path, conflict);
   const resource = await uploadByPart(job, keep);

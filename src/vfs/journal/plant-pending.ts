@@ -4,6 +4,7 @@ import { S_IFREG } from '../attributes.js';
 import type { Core } from '../core.js';
 import { FileData } from '../file-data.js';
 import type { Node } from '../node.js';
+import { unknownCollection } from '../node-table.js';
 import { createStaging } from '../staging.js';
 import type { Uploads } from '../uploads.js';
 import type { Intent } from './frame.js';
@@ -47,17 +48,7 @@ function plant(core: Core, uploads: Uploads, journal: Journal, entries: JournalE
 function folderIn(core: Core, parent: Node, name: string): Node {
   const there = parent.children.get(name);
   if (there !== undefined) return there;
-  const unknown: Resource = {
-    name,
-    kind: 'collection',
-    size: 0,
-    mtime: undefined,
-    created: undefined,
-    etag: undefined,
-    executable: undefined,
-    posix: undefined,
-  };
-  return core.nodes.create(parent, name, unknown, -Infinity);
+  return core.nodes.create(parent, name, unknownCollection(name), -Infinity);
 }
 
 function resourceOf(name: string, { intent, size }: JournalEntry & { intent: Intent }): Resource {

@@ -3,17 +3,16 @@ import type { UploadResult } from '../content.js';
 import { FsError } from '../filesystem.js';
 import { DAVPORT_NS, type PosixProperty, type Resource } from '../../webdav/types.js';
 import { formatPosixProperty } from '../../webdav/posix-property.js';
-import { keepPart } from './conflict-copy.js';
-import { bodyOf, preconditionOf, type Conflict, type UploadJob } from './job.js';
-import { uploadByPart } from './part-upload.js';
+import { bodyOf, preconditionOf, type UploadJob } from './job.js';
 
 /** `job.target.posix` is what is known at the time of the question: mode and times may be set until the end. */
-export async function uploadStreamed(job: UploadJob): Promise<UploadResult> {
+export async function uploadStreamed(
+  job: UploadJob,
+  byPart: (job: UploadJob) => Promise<UploadResult>,
+): Promise<UploadResult> {
   if (job.profile.putReturnsResource) return { resource: await putStreamed(job), durable: false };
   // The versions are compared when the name is taken, not when the body begins: that may be long before.
-  const keep = (part: { path: string }, conflict: Conflict): Promise<never> =>
-    keepPart(job, part.path, conflict);
-  return { resource: await uploadByPart(job, keep), durable: false };
+  return byPart(job);
 }
 
 /** davport's own share checks the conditions again when it puts the body in place. */

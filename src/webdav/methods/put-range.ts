@@ -1,7 +1,6 @@
-import { send, type DavContext } from '../context.js';
-import { preconditionFields } from '../preconditions.js';
-import { requireStatus } from '../status.js';
+import type { DavContext } from '../context.js';
 import type { PutOptions } from '../types.js';
+import { sendPut } from './put.js';
 
 /**
  * PUT with Content-Range (RFC 9110 section 14.5), as mod_dav has it: the bytes are written into the file. A server that doesn't know it
@@ -14,23 +13,6 @@ export async function putRange(
   bytes: Uint8Array,
   options: PutOptions = {},
 ): Promise<void> {
-  const profile = await context.profile(options);
-  const conditions = await preconditionFields(context, profile, {
-    method: 'PUT',
-    path,
-    precondition: options.precondition,
-    call: options,
-  });
-  const response = await send(context, {
-    method: 'PUT',
-    path,
-    headers: {
-      'content-type': 'application/octet-stream',
-      'content-range': `bytes ${start}-${start + bytes.length - 1}/*`,
-      ...conditions,
-    },
-    body: bytes,
-    call: options,
-  });
-  requireStatus('PUT', path, response, [200, 201, 204]);
+  const range = `bytes ${start}-${start + bytes.length - 1}/*`;
+  await sendPut(context, path, bytes, { 'content-range': range }, options);
 }
