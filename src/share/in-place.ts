@@ -72,6 +72,7 @@ async function apply(
   stat: FileState,
   change: InPlaceChange,
 ): Promise<void> {
+  checkRoom(fd, change.extents, Number(stat.size));
   context.versions.note(stat);
   // What a client writes never runs as somebody else.
   if ((stat.mode & 0o6000n) !== 0n) fs.fchmodSync(fd, settableMode(Number(stat.mode)));
@@ -114,6 +115,20 @@ async function writeContent(
     await body.copyTo(fd, { ...range, end: range.start + insideOf(extent, before) }, at);
   }
   if (size !== undefined && size < end) await ftruncate(fd, size);
+}
+
+/**
+ * Said before the file is touched: one that was extended and cut back again has another tag, which the client then takes for a change of
+ * somebody else's.
+ */
+function checkRoom(fd: number, extents: readonly Extent[], before: number): void {
+  let growth = 0;
+  for (const extent of extents) growth += lengthOf(extent) - insideOf(extent, before);
+  if (growth === 0) return;
+  const { blocks, bavail, bsize } = fs.statfsSync(`/proc/self/fd/${fd}`);
+  // Some file systems don't tell.
+  if (blocks === 0 || growth < (bavail + 1) * bsize) return;
+  throw new ShareError(507, 'no space left on the disk of the share');
 }
 
 function lengthOf({ range }: Extent): number {

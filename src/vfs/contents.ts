@@ -243,7 +243,10 @@ export class Contents {
 
   flush(node: Node, fh: number, ctx: RequestContext): Awaitable<void> {
     const handle = this.#handles.get(fh);
-    if (node.data?.dirty !== true || node.unlinked || !changes(handle.flags)) return undefined;
+    const { data } = node;
+    if (data === undefined || !changes(handle.flags)) return undefined;
+    if (!data.dirty && data.lost !== undefined) throw data.lost;
+    if (!data.dirty || node.unlinked) return undefined;
     const { writeback } = this.#core;
     if (writeback !== undefined) return writeback.commit(node, ctx.signal);
     return this.#uploads.upload(node, ctx.signal);

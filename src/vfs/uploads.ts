@@ -106,9 +106,15 @@ export class Uploads {
     data.pendingAtime = undefined;
   }
 
-  /** Resolves when everything written to the node before the call is confirmed by the peer. `durable`: asks for it to be on disk there. */
-  upload(node: Node, signal: AbortSignal, durable = false): Promise<void> {
-    return this.#upload(node, signal, durable, (data) => data.dirty);
+  /**
+   * Resolves when everything written to the node before the call is confirmed by the peer; fails, too, when another's upload has lost it.
+   * `durable`: asks for it to be on disk there.
+   */
+  async upload(node: Node, signal: AbortSignal, durable = false): Promise<void> {
+    const { data } = node;
+    if (data === undefined || !isDirty(data)) return;
+    await this.#upload(node, signal, durable, isDirty);
+    if (!isDirty(data) && data.lost !== undefined) throw data.lost;
   }
 
   async #upload(
@@ -193,7 +199,7 @@ export class Uploads {
 
   /** For a file that nobody waits for. */
   uploadInBackground(node: Node): void {
-    this.upload(node, NEVER).then(
+    this.#upload(node, NEVER, false, isDirty).then(
       () => this.#settle(node),
       (error: unknown) => this.#failed(node, error),
     );
@@ -243,6 +249,7 @@ export class Uploads {
     const { data, path } = node;
     if (data === undefined || data.handles > 0) return;
     const { errno } = toFsError(error);
+    const generation = data.staging?.generation;
     const nothing = data.created && data.staging?.size === 0;
     const [kept] = nothing ? [] : await this.#keep(path, data.staging);
     const { log } = this.#core;
@@ -258,6 +265,7 @@ export class Uploads {
     log.error('what was written is refused by the peer', { path, errno, kept: kept?.keptIn });
     // Opened or brought meanwhile: the next close tells.
     if (node.data !== data || data.handles > 0 || !data.dirty) return;
+    if (data.staging?.generation !== generation) return;
     this.dropWritten(node);
     this.#settle(node);
   }
@@ -288,10 +296,23 @@ export class Uploads {
 
   async #attempt(node: Node, data: FileData, signal: AbortSignal, durable: boolean): Promise<void> {
     try {
-      await this.#uploadOnce(node, data, signal, durable);
+      for (let lost: FsError | undefined; ;) {
+        const sent: Sent = { generation: undefined };
+        try {
+          await this.#uploadOnce(node, data, signal, durable, sent);
+          if (data.lost === lost) data.lost = undefined;
+          return;
+        } catch (error) {
+          if (!isConflict(error) || sent.generation === undefined) throw error;
+          // Nothing is written to it any more; what was, while this was on its way, gets a copy, too.
+          lost = data.lost = error;
+          if (data.dirty && data.staging?.generation !== sent.generation) continue;
+          this.#lose(node);
+          throw error;
+        }
+      }
     } catch (error) {
-      if (this.#isConflict(error)) this.#lose(node, data, toFsError(error));
-      else if (isUnavailable(error)) this.scheduleRetry();
+      if (isUnavailable(error)) this.scheduleRetry();
       throw error;
     }
   }
@@ -301,6 +322,7 @@ export class Uploads {
     data: FileData,
     signal: AbortSignal,
     durable: boolean,
+    sent: Sent,
   ): Promise<void> {
     const profile = await this.#core.profile(signal);
     const { writeback, options } = this.#core;
@@ -312,6 +334,7 @@ export class Uploads {
     const { staging, attempts } = data;
     if (staging === undefined) throw new FsError('EIO', `${node.path}: dirty without content`);
     const snapshot = await takeSnapshot(staging, uploader, { path: node.path, attempts }, signal);
+    sent.generation = snapshot.generation;
     writeback?.begin(data);
     const { mtime } = data;
     const pending = pendingOf(data);
@@ -371,17 +394,25 @@ export class Uploads {
     }
   }
 
-  /** The uploader says so after it has kept the content as a conflict copy. */
-  #isConflict(error: unknown): error is FsError {
-    return error instanceof FsError && (error.errno === 'ESTALE' || error.errno === 'EEXIST');
-  }
-
-  #lose(node: Node, data: FileData, error: FsError): void {
-    data.lost = error;
+  #lose(node: Node): void {
     this.dropWritten(node);
     // What the peer has under the name is another file; whoever has this one open keeps it.
     this.#core.replace(node);
   }
+}
+
+/** What of the staged content was sent. */
+interface Sent {
+  generation: number | undefined;
+}
+
+function isDirty({ dirty }: FileData): boolean {
+  return dirty;
+}
+
+/** The uploader says so after it has kept the content as a conflict copy. */
+function isConflict(error: unknown): error is FsError {
+  return error instanceof FsError && (error.errno === 'ESTALE' || error.errno === 'EEXIST');
 }
 
 function describePending(node: Node): PendingFile {

@@ -104,7 +104,9 @@ for (const kind of selectedPeers()) {
       const told = await write(`${mount.dir}/old`, 3 * MiB, 'O_TRUNC', 'fsync');
       t.diagnostic(`a new version: ${JSON.stringify(told)}`);
       assert.equal(told.errno, 'ENOSPC');
-      assert.ok(readFileSync(`${served}/old`).equals(old));
+      // A share may be asked in the middle of the upload, and then tells already while it is being written.
+      const there = told.step === 'write' ? Buffer.alloc(told.taken, 'n') : old;
+      assert.ok([old, there].some((content) => readFileSync(`${served}/old`).equals(content)));
       rmSync(`${served}/fill`);
       // There is room again.
       await waitUntil('the next version', async () => {

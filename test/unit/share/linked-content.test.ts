@@ -132,6 +132,7 @@ test('a file system that is full: 507, and the old content', async () => {
   try {
     fs.writeFileSync(t.at('a'), 'old');
     fs.linkSync(t.at('a'), t.at('b'));
+    const { etag } = (await t.request('HEAD', '/b')).headers;
     // Staged it has room, beside that it has none.
     const answer = await t.request('PUT', '/a', { body: Buffer.alloc(2_000_000, 1) });
     assert.equal(answer.status, 507);
@@ -139,6 +140,7 @@ test('a file system that is full: 507, and the old content', async () => {
     assert.deepEqual(left(t), ['a', 'b']);
     const told = await t.request('PROPFIND', '/b', { headers: { Depth: '0' }, body: POSIX_BODY });
     assert.match(told.text, /<D:getcontentlength>3</);
+    assert.equal((await t.request('HEAD', '/b')).headers.etag, etag);
   } finally {
     await t.close();
     await unmount();

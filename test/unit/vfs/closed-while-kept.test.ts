@@ -1,80 +1,22 @@
 /** A file that is open is kept for whoever has it open before its name goes; it may be closed, or opened, while that is being done. */
 import assert from 'node:assert/strict';
 import { constants, readFileSync, existsSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createTcpHttpClient } from '../../../src/http/tcp-client.js';
-import { silentLogger } from '../../../src/log.js';
-import { createShare } from '../../../src/share/share.js';
-import type { DavFileSystem } from '../../../src/vfs/dav-filesystem.js';
 import type { FsError, RequestContext } from '../../../src/vfs/filesystem.js';
-import { createWebDavClient } from '../../../src/webdav/client.js';
-import { makeTempDir } from '../../support/temp-dir.js';
-import { makeFileSystem } from './file-system.js';
+import { startHeldShare } from './held-share.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 const ROOT = 1;
 const { O_TRUNC, O_WRONLY } = constants;
 const ctx: RequestContext = { uid: 0, gid: 0, pid: 1, signal: new AbortController().signal };
 
-interface Rig {
-  readonly root: string;
-  readonly fs: DavFileSystem;
-  /** From now on these requests wait. */
-  hold(method: string): void;
-  readonly held: number;
-  letGo(method: string): void;
-}
-
-async function start(t: TestContext): Promise<Rig> {
-  const root = makeTempDir('davport-kept-');
-  const share = await createShare({ root });
-  const holding = new Set<string>();
-  let waiting: { method: string | undefined; serve: () => void }[] = [];
-  const server = http.createServer((req, res) => {
-    const serve = (): void => share.handler(req, res);
-    if (holding.has(req.method!)) waiting.push({ method: req.method, serve });
-    else serve();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const client = createTcpHttpClient(`http://127.0.0.1:${port}/`);
-  const fs = makeFileSystem({
-    client: createWebDavClient(client, { log: silentLogger }),
-    attrTtlMs: 1000,
-    negativeTtlMs: 0,
-  });
-  t.after(async () => {
-    await fs.destroy();
-    await client.close();
-    server.closeAllConnections();
-    server.close();
-    await share.close();
-  });
-  return {
-    root,
-    fs,
-    hold: (method) => holding.add(method),
-    get held() {
-      return waiting.length;
-    },
-    letGo(method) {
-      holding.delete(method);
-      const free = waiting.filter((request) => request.method === method);
-      waiting = waiting.filter((request) => request.method !== method);
-      for (const { serve } of free) serve();
-    },
-  };
-}
-
 for (const how of ['renamed over', 'removed'] as const) {
   test(
     `a file is ${how}, and its last reader closes it meanwhile`,
     { timeout: 60_000 },
     async (t) => {
-      const rig = await start(t);
+      const rig = await startHeldShare(t);
       writeFileSync(`${rig.root}/target`, Buffer.alloc(4 << 20, 'old '));
       writeFileSync(`${rig.root}/new`, 'new');
       const { nodeId } = await rig.fs.lookup(ROOT, 'target', ctx);
@@ -85,7 +27,7 @@ for (const how of ['renamed over', 'removed'] as const) {
         how === 'removed'
           ? rig.fs.unlink(ROOT, 'target', ctx)
           : rig.fs.rename(ROOT, 'new', ROOT, 'target', 0, ctx);
-      await waitUntil('a GET of what is to be kept', () => rig.held > 0);
+      await waitUntil('a GET of what is to be kept', () => rig.held() > 0);
       await rig.fs.release(nodeId, fh);
       rig.letGo('GET');
       await done;
@@ -96,7 +38,7 @@ for (const how of ['renamed over', 'removed'] as const) {
 }
 
 test('a file that is opened while its name is replaced is read whole, or is not opened', async (t) => {
-  const rig = await start(t);
+  const rig = await startHeldShare(t);
   const read = async (nodeId: number, fh: number): Promise<string> =>
     Buffer.concat([...(await rig.fs.read(nodeId, fh, 0, 100, ctx))]).toString();
   writeFileSync(`${rig.root}/target`, 'old');
@@ -119,7 +61,7 @@ test('a file that is opened while its name is replaced is read whole, or is not 
   await waitUntil('a word to the kernel', () => told !== undefined);
   rig.hold('MOVE');
   const renaming = rig.fs.rename(ROOT, 'new', ROOT, 'target', 0, ctx);
-  await waitUntil('the change', () => rig.held === 1);
+  await waitUntil('the change', () => rig.held() === 1);
   told!();
   await delay(50);
   rig.letGo('MOVE');
@@ -134,7 +76,7 @@ test('a file that is opened while its name is replaced is read whole, or is not 
 });
 
 test('who holds a removed file without reading it sees what its last writer made of it', async (t) => {
-  const { fs, root } = await start(t);
+  const { fs, root } = await startHeldShare(t);
   writeFileSync(`${root}/f`, 'a former version');
   const { nodeId } = await fs.lookup(ROOT, 'f', ctx);
   const { fh } = await fs.open(nodeId, O_WRONLY | O_TRUNC, ctx);
