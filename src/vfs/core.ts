@@ -19,6 +19,7 @@ import { Lookups } from './lookups.js';
 import { NameCache } from './name-cache.js';
 import type { Node } from './node.js';
 import { NodeTable } from './node-table.js';
+import { SecondTries } from './second-tries.js';
 import { SharedCalls } from './shared-call.js';
 import { Sweep } from './sweep.js';
 import { WriteAccess } from './write-access.js';
@@ -63,6 +64,7 @@ export class Core {
   readonly nodes = new NodeTable();
   readonly cache: NameCache;
   readonly calls = new SharedCalls<string>();
+  readonly secondTries = new SecondTries();
   readonly access: WriteAccess;
   readonly watch: ChangeWatch = new ChangeWatch(this);
   readonly listings: Listings = new Listings(this);

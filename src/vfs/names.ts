@@ -76,6 +76,7 @@ export class Names {
     if (node === null) throw new FsError('ENOENT');
     if (node.isDirectory) throw new FsError('EISDIR');
     await this.#core.writeback?.beforeLoss(node, ctx.signal);
+    await this.#core.secondTries.of(parent, name);
     await gated(node, () => this.#unlink(parent, name, node, ctx.signal));
   }
 
@@ -146,6 +147,7 @@ export class Names {
 
   /** The name is gone: cache, node, and with the last name unsaved data. */
   removed(parent: Node, name: string, node: Node): void {
+    this.#core.secondTries.changed(parent, name);
     this.#core.recordOwn(parent, name, undefined);
     this.#core.nodes.removeName(node, parent, name);
     if (!node.unlinked) return;

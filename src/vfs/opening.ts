@@ -55,13 +55,18 @@ export class Opening {
       throw new FsError('ENXIO', `${node.path}: neither a file nor a folder at the peer`);
     if (changes(flags)) this.#core.access.check();
     if (node.isLocal || node.unlinked) return this.#openLocal(node, flags);
-    return this.#openRemote(node, flags, ctx);
+    const remote = (): Promise<OpenAnswer> => this.#openRemote(node, flags, ctx);
+    const { parent, name } = node;
+    return parent === undefined ? remote() : this.#core.secondTries.watch(parent, name, remote);
   }
 
   /** The content is here: nobody need be asked. */
   #openLocal(node: Node, flags: number): Awaitable<OpenAnswer> {
-    const { data } = node;
-    if (data?.staging === undefined) throw new FsError('ESTALE', 'the file was removed');
+    const { data, parent, name } = node;
+    if (data?.staging === undefined) {
+      if (parent !== undefined) this.#core.secondTries.expect(parent, name);
+      throw new FsError('ESTALE', 'the file was removed');
+    }
     const answer = this.#handles.add(node, data, flags, undefined);
     if ((flags & O_TRUNC) === 0) return answer;
     return chain(this.#contents.truncate(node, data, 0), () => answer);

@@ -80,6 +80,7 @@ export class Renames {
         }
       }
       if (target !== null) await this.#makeWay(node, target, to, signal);
+      await this.#core.secondTries.of(to.parent, to.name);
       try {
         const overwrite = target !== null && !target.isDirectory;
         const destinationEtag = target === null ? undefined : versionToReplace(target);

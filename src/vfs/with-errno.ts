@@ -45,7 +45,9 @@ function wrap(object: object, name: string, operation: Operation, log: Logger): 
   const fail = (error: unknown): FsError => {
     const fsError = toFsError(error);
     const fields = { errno: fsError.errno, reason: fsError.message };
-    if (ORDINARY.has(fsError.errno)) log.debug(`${name} refused`, fields);
+    // The kernel looks the name up, and opens again.
+    const retried = name === 'open' && fsError.errno === 'ESTALE';
+    if (retried || ORDINARY.has(fsError.errno)) log.debug(`${name} refused`, fields);
     else log.warn(`${name} failed`, fields);
     return fsError;
   };

@@ -184,9 +184,16 @@ test('a feed that nobody reads costs bounded memory: it is told to forget everyt
   // Nothing is watched any more until it is asked about again.
   const after = feed.lines.length;
   fs.writeFileSync(share.at('late'), '');
-  await ask(share, feed, '/', '1');
-  fs.writeFileSync(share.at('later'), '');
-  await told(feed, 'changed /later ');
+  const isTold = (): boolean =>
+    feed.lines.slice(after).some((line) => line.startsWith('changed /later '));
+  const resets = (): number => feed.lines.filter((line) => line === 'reset').length;
+  while (!isTold()) {
+    // The kernel's queue may have run over, too, which another reset tells.
+    const before = resets();
+    await ask(share, feed, '/', '1');
+    fs.writeFileSync(share.at('later'), `${before}`);
+    await waitUntil('a line of the change', () => isTold() || resets() > before);
+  }
   assert.ok(!feed.lines.slice(after).some((line) => line.startsWith('changed /late ')));
   await share.close();
 });
