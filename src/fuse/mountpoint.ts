@@ -10,7 +10,7 @@ import { findMount } from './mountinfo.js';
 import { unmountPath } from './unmount.js';
 
 const execute = promisify(execFile);
-/** A mount that does not answer `stat` by then is taken for alive but stuck. */
+/** A mount that does not answer by then is taken for alive but stuck. */
 const PROBE_TIMEOUT_MS = 5_000;
 
 /**
@@ -71,10 +71,13 @@ async function clearDeadMount(mountpoint: string, log: Logger): Promise<boolean>
   return false;
 }
 
-/** Asked in another process: a call on a stuck mount never returns, and would keep this process from ending. */
+/**
+ * Asked in another process: a call on a stuck mount never returns, and would keep this process from ending. Of the file system: attributes
+ * are told by the kernel for as long as it may keep them, also when nobody is there any more.
+ */
 async function probe(mountpoint: string): Promise<'alive' | 'dead' | 'stuck'> {
   try {
-    await execute('stat', ['--format=%F', '--', mountpoint], {
+    await execute('stat', ['--file-system', '--', mountpoint], {
       env: { ...process.env, LC_ALL: 'C' },
       timeout: PROBE_TIMEOUT_MS,
       killSignal: 'SIGKILL',

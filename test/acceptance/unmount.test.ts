@@ -68,10 +68,12 @@ scenario(
 
 scenario(
   'after kill -9 the next mount takes over the mountpoint',
-  { timeoutMs: 30_000 },
+  { timeoutMs: 30_000, options: ['attr_timeout=60'] },
   async ({ mount, dir }) => {
     await bash('echo one > "$1/file"', [dir]);
     for (let round = 0; round < 3; round++) {
+      // What the kernel then knows, it tells also when nobody is there.
+      await bash('ls -ld "$1"', [dir]);
       await mount.kill9();
       assert.equal(mountsAt(dir).length, 1);
       await mount.remount();
