@@ -3,7 +3,7 @@
  */
 import { encodeName } from '../names.js';
 import { HttpError } from '../http/types.js';
-import type { Resource } from '../webdav/types.js';
+import type { RemoveOptions, Resource } from '../webdav/types.js';
 import { DavError } from '../webdav/types.js';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, typeOf } from './attributes.js';
 import type { Core } from './core.js';
@@ -15,7 +15,7 @@ import { FsError } from './filesystem.js';
 import { gated } from './gate.js';
 import type { Handles } from './handles.js';
 import { makeLink } from './make-link.js';
-import type { Node } from './node.js';
+import type { Node, NodeName } from './node.js';
 import type { Opening } from './opening.js';
 import { createStaging } from './staging.js';
 import type { Uploads } from './uploads.js';
@@ -90,7 +90,7 @@ export class Names {
     if (data?.created !== true) {
       await writeback?.beforeRemoval(data);
       try {
-        await this.#remove(parent, name, signal);
+        await this.#remove(parent, name, { signal });
       } catch (error) {
         await writeback?.removalFailed(data);
         throw error;
@@ -120,24 +120,39 @@ export class Names {
     const node = await this.#core.lookups.child(parent, name, ctx);
     if (node === null) throw new FsError('ENOENT');
     if (!node.isDirectory) throw new FsError('ENOTDIR');
-    await this.checkEmpty(node, ctx.signal);
-    await gated(node, () => this.#remove(parent, name, ctx.signal));
-    this.removed(parent, name, node);
+    await this.removeEmpty(node, { parent, name }, ctx.signal);
   }
 
-  /** DELETE on a collection takes all with it, on some servers also what a link points at: only what was just seen empty goes. */
-  async checkEmpty(directory: Node, signal: AbortSignal): Promise<void> {
+  /**
+   * DELETE on a collection takes all with it, on some servers also what a link points at. Our own share can be asked for an empty one;
+   * elsewhere only what was just seen empty goes.
+   */
+  async removeEmpty(
+    directory: Node,
+    { parent, name }: NodeName,
+    signal: AbortSignal,
+  ): Promise<void> {
     for (const child of directory.children.values())
       if (child.isLocal) throw new FsError('ENOTEMPTY');
-    const members = await this.#core.listings.list(directory, signal);
-    if (members.size > 0) throw new FsError('ENOTEMPTY');
+    const onlyEmpty = (await this.#core.profile(signal)).livePosix;
+    if (!onlyEmpty) {
+      const members = await this.#core.listings.list(directory, signal);
+      if (members.size > 0) throw new FsError('ENOTEMPTY');
+    }
+    try {
+      await gated(directory, () => this.#remove(parent, name, { signal, onlyEmpty }));
+    } catch (error) {
+      const hasMembers = onlyEmpty && error instanceof DavError && error.status === 409;
+      throw hasMembers ? new FsError('ENOTEMPTY') : error;
+    }
+    this.removed(parent, name, directory);
   }
 
   /** DELETE. A lost answer counts as success when the name is gone. */
-  async #remove(parent: Node, name: string, signal: AbortSignal): Promise<void> {
+  async #remove(parent: Node, name: string, options: RemoveOptions): Promise<void> {
     const path = `${parent.path}/${name}`;
     try {
-      await this.#core.client.remove(path, { signal });
+      await this.#core.client.remove(path, options);
     } catch (error) {
       if (wasSent(error) && (await this.#isGone(path))) return;
       this.#core.recordUnknown(parent, name);

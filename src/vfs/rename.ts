@@ -123,9 +123,7 @@ export class Renames {
   async #makeWay(node: Node, target: Node, to: NodeName, signal: AbortSignal): Promise<void> {
     if (target.isDirectory) {
       if (!node.isDirectory) throw new FsError('EISDIR');
-      await this.#names.checkEmpty(target, signal);
-      await this.#core.client.remove(target.path, { signal });
-      this.#names.removed(to.parent, to.name, target);
+      await this.#names.removeEmpty(target, to, signal);
       return;
     }
     if (node.isDirectory) throw new FsError('ENOTDIR');

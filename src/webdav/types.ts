@@ -157,6 +157,12 @@ export interface SmallContent {
  * RFC 4918 client. Paths are decoded, absolute, '/'-separated, without trailing slash; the root is ''.  Every method rejects with
  * DavError (a status that says no), XmlError (an answer that can't be trusted), HttpError (no answer) or signal.reason.
  */
+export interface RemoveOptions extends CallOptions {
+  readonly precondition?: Precondition;
+  /** A collection with members is refused with 409. Only for our own share (`livePosix`): others remove all. */
+  readonly onlyEmpty?: boolean;
+}
+
 export interface WebDavClient {
   /** Asks OPTIONS (and probes) once per connection of the peer and remembers. */
   profile(options?: CallOptions): Promise<ServerProfile>;
@@ -204,7 +210,7 @@ export interface WebDavClient {
    * take it for the whole file.
    */
   putRange(path: string, start: number, bytes: Uint8Array, options?: PutOptions): Promise<void>;
-  remove(path: string, options?: CallOptions & { precondition?: Precondition }): Promise<void>;
+  remove(path: string, options?: RemoveOptions): Promise<void>;
   mkcol(
     path: string,
     options?: CallOptions & Pick<PutOptions, 'posix'>,

@@ -97,6 +97,13 @@ scenario('requests: rename', options, async (scene) => {
   await budget(scene, 1, 'rename over a file', 'mv -fT "$1/d/file-2" "$1/d/file-3"');
 });
 
+scenario('requests: mkdir, rmdir', options, async (scene) => {
+  await bash('ls -l "$1/a"', [scene.dir]);
+  await budget(scene, 1, 'mkdir', 'mkdir "$1/a/new"');
+  const most = scene.peer.kind === 'share' ? 1 : 2;
+  await budget(scene, most, 'rmdir', 'rmdir "$1/a/new"');
+});
+
 const RENAME_ONTO_FOLDER = `
 import errno, os, sys
 try:
