@@ -75,6 +75,7 @@ export const FOPEN = {
   DIRECT_IO: 1 << 0,
   KEEP_CACHE: 1 << 1,
   CACHE_DIR: 1 << 3,
+  NOFLUSH: 1 << 5,
   PARALLEL_DIRECT_WRITES: 1 << 6,
 } as const;
 

@@ -213,8 +213,9 @@ export class ReplyWriter {
   #open(at: number, answer: OpenAnswer, kind: 'file' | 'directory'): void {
     let flags = 0;
     if (answer.keepCache) flags |= FOPEN.KEEP_CACHE;
+    if (answer.noFlush === true) flags |= FOPEN.NOFLUSH;
     if (kind === 'directory') {
-      if (answer.keepCache) flags |= FOPEN.CACHE_DIR;
+      if (answer.cacheDir === true) flags |= FOPEN.CACHE_DIR;
     } else if (answer.directIo) {
       flags |= FOPEN.DIRECT_IO | FOPEN.PARALLEL_DIRECT_WRITES;
     }

@@ -163,6 +163,13 @@ export class ChangeWatch {
     return verdict !== 'unsure' && this.#isCovered(directory, at);
   }
 
+  /** Is every change of the names told? */
+  coversListing(directory: Node, { members, at }: CachedListing): boolean {
+    const verdict = this.#coverages.get(directory.id)?.worstVerdict(members) ?? 'nothing said';
+    const sure = verdict === 'nothing said' || verdict === 'confirmed';
+    return sure && this.#isCovered(directory, at);
+  }
+
   coversNode(node: Node): boolean {
     const { parent, name, resource, resourceAt } = node;
     if (!node.isDirectory) {

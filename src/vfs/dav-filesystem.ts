@@ -265,7 +265,8 @@ class Implementation implements DavFileSystem {
   open(nodeId: number, flags: number, ctx: RequestContext): Awaitable<OpenAnswer> {
     const node = this.#core.node(nodeId);
     const open = (): Awaitable<OpenAnswer> => this.#opening.open(node, flags, ctx);
-    if (this.#locks === undefined || !isWriter(flags)) return open();
+    if (this.#locks === undefined) return open();
+    if (!isWriter(flags)) return chain(open(), flushed);
     this.#core.access.check();
     return this.#locks.openLocked(node, ctx.signal, open);
   }
@@ -278,7 +279,8 @@ class Implementation implements DavFileSystem {
     ctx: RequestContext,
   ): Awaitable<CreateAnswer> {
     this.#core.checkNewName(name);
-    return this.#opening.create(this.#core.directory(parent), name, mode, flags, ctx);
+    const created = this.#opening.create(this.#core.directory(parent), name, mode, flags, ctx);
+    return this.#locks === undefined ? created : chain(created, flushed);
   }
 
   read(
@@ -455,4 +457,9 @@ class Implementation implements DavFileSystem {
     await this.#core.client.close();
     await this.#core.writeback?.close();
   }
+}
+
+/** Each close ends locks. */
+function flushed<T extends OpenAnswer>(answer: T): T {
+  return { ...answer, noFlush: false };
 }

@@ -16,13 +16,23 @@ import type {
 import { FsError } from './filesystem.js';
 import { ListingsAhead } from './listings-ahead.js';
 import type { Members } from './members.js';
+import type { CachedListing } from './name-cache.js';
 import type { Node } from './node.js';
 
 interface DirectoryHandle {
+  readonly node: Node;
   /** Taken when reading begins, and again when it begins anew (rewinddir). */
   members: Members | undefined;
   /** Aborted when the handle needs no more of them. */
   asking: AbortController | undefined;
+}
+
+/** Names that the kernel keeps: of which listing they are. Undefined: that isn't known, or of several. */
+interface KeptNames {
+  listing: CachedListing | undefined;
+  version: number;
+  /** Open handles. */
+  readers: number;
 }
 
 const DOTS = 2;
@@ -31,6 +41,7 @@ export class Directories {
   readonly #core: Core;
   readonly #ahead: ListingsAhead;
   readonly #handles = new Map<number, DirectoryHandle>();
+  readonly #kept = new WeakMap<Node, KeptNames>();
   #nextFh = 1;
 
   constructor(core: Core) {
@@ -41,13 +52,36 @@ export class Directories {
   open(node: Node): OpenAnswer {
     if (!node.isDirectory) throw new FsError('ENOTDIR');
     const fh = this.#nextFh++;
-    this.#handles.set(fh, { members: undefined, asking: undefined });
-    return { fh, keepCache: false, directIo: false };
+    this.#handles.set(fh, { node, members: undefined, asking: undefined });
+    const { listed, keepCache } = this.#keptBy(node);
+    return { fh, keepCache, directIo: false, cacheDir: listed };
+  }
+
+  /** What the kernel has read of the names may be read again where we would tell the same: it then asks for none of them. */
+  #keptBy(node: Node): { listed: boolean; keepCache: boolean } {
+    const listing = this.#core.listings.covered(node);
+    let kept = this.#kept.get(node);
+    if (kept === undefined) {
+      kept = { listing: undefined, version: 0, readers: 0 };
+      this.#kept.set(node, kept);
+    }
+    const { readers } = kept;
+    kept.readers += 1;
+    const same = listing !== undefined && kept.listing === listing;
+    if (same && kept.version === listing.version) return { listed: true, keepCache: true };
+    // Who reads another version would have its names put behind those of this one.
+    kept.listing = readers === 0 ? listing : undefined;
+    kept.version = listing?.version ?? 0;
+    return { listed: kept.listing !== undefined, keepCache: false };
   }
 
   release(fh: number): void {
-    this.#handles.get(fh)?.asking?.abort();
+    const handle = this.#handles.get(fh);
+    if (handle === undefined) return;
+    handle.asking?.abort();
     this.#handles.delete(fh);
+    const kept = this.#kept.get(handle.node);
+    if (kept !== undefined) kept.readers -= 1;
   }
 
   read(

@@ -78,6 +78,10 @@ export interface OpenAnswer {
   readonly keepCache: boolean;
   /** Reads and writes bypass the page cache. */
   readonly directIo: boolean;
+  /** Nothing is to be done at a close: it need not be told. */
+  readonly noFlush?: boolean;
+  /** Of a folder: the kernel may keep the names that it reads, for the next one that is told `keepCache`. */
+  readonly cacheDir?: boolean;
 }
 
 export interface CreateAnswer extends OpenAnswer {

@@ -39,7 +39,7 @@ export class Handles {
     const etag = data.expect === 'absent' ? undefined : data.expect.etag;
     const keepCache = data.dirty || (node.pagesEtag !== undefined && sameTag(node.pagesEtag, etag));
     node.pagesEtag = etag;
-    return { fh, keepCache, directIo: false };
+    return { fh, keepCache, directIo: false, noFlush: !changes(flags) };
   }
 
   get(fh: number): Handle {

@@ -20,6 +20,14 @@ export class Listings {
     return cached && this.#core.watch.isListingFresh(directory, cached) ? cached : undefined;
   }
 
+  /** The names at the peer, where every change of them is told, and there are no others. */
+  covered(directory: Node): CachedListing | undefined {
+    const cached = this.#core.cache.listing(directory.id, -Infinity);
+    if (cached === undefined || !this.#core.watch.coversListing(directory, cached))
+      return undefined;
+    return localNames(directory, cached.members).length === 0 ? cached : undefined;
+  }
+
   /** The members, to be read while they arrive: for as long as `signal` is not aborted, or others want them. */
   members(directory: Node, signal: () => AbortSignal): Members {
     const fresh = this.fresh(directory);

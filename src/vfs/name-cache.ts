@@ -4,6 +4,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Resource } from '../webdav/types.js';
+import { typeOf } from './attributes.js';
 import { fileKeyOf } from './node-table.js';
 
 export interface CachedName {
@@ -16,6 +17,8 @@ export interface CachedName {
 export interface CachedListing {
   readonly members: Map<string, Resource>;
   readonly at: number;
+  /** Counts changes of the names and their types. */
+  version: number;
 }
 
 export interface NameCacheLimits {
@@ -85,13 +88,17 @@ export class NameCache {
 
   put(directoryId: number, name: string, resource: Resource | undefined, at: number): void {
     this.#names.set(`${directoryId}/${name}`, { resource, at });
-    const members = this.#listings.peek(directoryId)?.members;
-    if (resource === undefined) members?.delete(name);
-    else members?.set(name, resource);
+    const listing = this.#listings.peek(directoryId);
+    if (listing === undefined) return;
+    const { members } = listing;
+    const before = members.get(name);
+    if (resource === undefined) members.delete(name);
+    else members.set(name, resource);
+    if ((before && typeOf(before)) !== (resource && typeOf(resource))) listing.version += 1;
   }
 
   putListing(directoryId: number, members: Map<string, Resource>, at: number): void {
-    this.#listings.set(directoryId, { members, at }, { size: members.size + 1 });
+    this.#listings.set(directoryId, { members, at, version: 0 }, { size: members.size + 1 });
   }
 
   dropName(directoryId: number, name: string): void {

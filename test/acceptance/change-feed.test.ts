@@ -73,6 +73,52 @@ scenario(
   },
 );
 
+/** Names come and go on both sides, while listings are read whole, in part, and by several at a time. */
+const LIST = `
+import os, random, sys, time
+seen, made, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+random.seed(seed)
+def kinds(folder):
+    with os.scandir(folder) as entries: return {each.name: each.is_dir() for each in entries}
+def change(folder, number):
+    names = sorted(kinds(folder))
+    kind = random.randrange(5)
+    name = random.choice(names) if names else None
+    if kind == 0 or name is None: open(f'{folder}/n{number}', 'w').close()
+    elif kind == 1: os.mkdir(f'{folder}/n{number}')
+    elif kind == 2: os.rename(f'{folder}/{name}', f'{folder}/n{number}')
+    elif os.path.isdir(f'{folder}/{name}'): os.rmdir(f'{folder}/{name}')
+    else: os.unlink(f'{folder}/{name}')
+    if kind == 4 and name: os.mkdir(f'{folder}/{name}')
+half = []
+for number in range(150):
+    where = random.choice([seen, made])
+    change(where, number)
+    end = time.monotonic() + 10
+    while kinds(seen) != kinds(made):
+        if time.monotonic() > end: sys.exit(f'step {number}: {kinds(seen)} is not {kinds(made)}')
+        if where == seen: sys.exit(f'step {number}: an own change is not in the listing')
+        time.sleep(0.001)
+    for _ in range(random.randrange(4)): assert kinds(seen) == kinds(made), number
+    if random.random() < 0.3:
+        half.append(os.scandir(seen))
+        next(half[-1], None)
+    if len(half) > 2: list(half.pop(0))`;
+
+scenario(
+  'every listing has what the peer has, whoever tells it',
+  options(...LONG),
+  async (scene) => {
+    await feedIsOpen(scene);
+    // More than one reply of the mount can hold.
+    for (let i = 0; i < 300; i++) writeFileSync(`${scene.peer.dir}/sub/${i}-${'x'.repeat(50)}`, '');
+    const seed = String(process.env['TEST_SEED'] ?? Date.now() % 1e9);
+    scene.t.diagnostic(`TEST_SEED=${seed}`);
+    const { stdout } = await python(LIST, [`${scene.dir}/sub`, `${scene.peer.dir}/sub`, seed]);
+    assert.equal(stdout, '');
+  },
+);
+
 /** A while in which nothing is asked, longer than attr_timeout. */
 async function idle(ms: number): Promise<void> {
   const start = performance.now();
