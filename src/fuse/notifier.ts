@@ -5,6 +5,7 @@ import {
   NOTIFY_CODES,
   NOTIFY_INVAL_ENTRY_OUT,
   NOTIFY_INVAL_INODE_OUT,
+  NOTIFY_STORE_OUT,
   OUT_HEADER_BYTES,
 } from './protocol.js';
 import { StructWriter } from './reply-writer.js';
@@ -16,6 +17,8 @@ interface Waiting {
 }
 
 export interface NotificationSink {
+  /** At once, from the event loop. */
+  send(message: readonly Uint8Array[]): void;
   sendBlocking(message: Uint8Array): Promise<void>;
 }
 
@@ -25,10 +28,12 @@ export interface NotificationSink {
  * behind names: the very open that has its folder locked may have to tell of them before it is answered.
  */
 export class Notifier implements Invalidator {
+  readonly #sink: NotificationSink;
   readonly #inodes: NotificationQueue;
   readonly #entries: NotificationQueue;
 
   constructor(sink: NotificationSink, log: Logger) {
+    this.#sink = sink;
     this.#inodes = new NotificationQueue(sink, log);
     this.#entries = new NotificationQueue(sink, log);
   }
@@ -41,6 +46,17 @@ export class Notifier implements Invalidator {
 
   entry(parent: number, name: string): Promise<void> {
     return this.#entries.add(`entry ${parent} ${name}`, () => encodeInvalEntry(parent, name));
+  }
+
+  /** Not from a thread: where no READ is under way no page of the file is locked for long. */
+  store(nodeId: number, content: readonly Uint8Array[]): boolean {
+    try {
+      this.#sink.send([encodeStore(nodeId, content), ...content]);
+      return true;
+    } catch {
+      // The kernel doesn't take it, or not now: it asks for what it needs.
+      return false;
+    }
   }
 
   /** Nothing is written any more; what waits resolves. */
@@ -136,6 +152,19 @@ function encodeInvalEntry(parent: number, name: string): Uint8Array {
   out.u32(OUT_HEADER_BYTES + at.namelen, bytes.length);
   bytes.copy(out.bytes, OUT_HEADER_BYTES + NOTIFY_INVAL_ENTRY_OUT.bytes);
   return out.bytes.subarray(0, OUT_HEADER_BYTES + total);
+}
+
+/** fuse_out_header, fuse_notify_store_out; the bytes follow. */
+function encodeStore(nodeId: number, content: readonly Uint8Array[]): Uint8Array {
+  let size = 0;
+  for (const { length } of content) size += length;
+  const out = beginNotification(NOTIFY_CODES.STORE, NOTIFY_STORE_OUT.bytes);
+  const { at } = NOTIFY_STORE_OUT;
+  out.u32(0, OUT_HEADER_BYTES + NOTIFY_STORE_OUT.bytes + size);
+  out.u64(OUT_HEADER_BYTES + at.nodeid, nodeId);
+  out.u64(OUT_HEADER_BYTES + at.offset, 0);
+  out.u32(OUT_HEADER_BYTES + at.size, size);
+  return out.bytes;
 }
 
 function beginNotification(code: number, bodyBytes: number): StructWriter {

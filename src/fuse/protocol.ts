@@ -285,7 +285,14 @@ export const INIT_OUT_BYTES = 64;
 export const DIRENT = layout({ ino: 'u64', off: 'u64', namelen: 'u32', type: 'u32' });
 // Notifications: fuse_out_header with unique 0 and the code in `error`.
 
-export const NOTIFY_CODES = { INVAL_INODE: 2, INVAL_ENTRY: 3 } as const;
+export const NOTIFY_CODES = { INVAL_INODE: 2, INVAL_ENTRY: 3, STORE: 4 } as const;
 export const NOTIFY_INVAL_INODE_OUT = layout({ ino: 'u64', off: 'u64', len: 'u64' });
+/** Followed by the bytes. */
+export const NOTIFY_STORE_OUT = layout({
+  nodeid: 'u64',
+  offset: 'u64',
+  size: 'u32',
+  padding: 'u32',
+});
 /** Followed by the name and a NUL. */
 export const NOTIFY_INVAL_ENTRY_OUT = layout({ parent: 'u64', namelen: 'u32', flags: 'u32' });

@@ -36,6 +36,8 @@ export interface ContentReader {
   retag(version: FileVersion): void;
   /** As FileSystem.read: exactly min(length, size - offset) bytes. Synchronous when the bytes are in memory. */
   read(offset: number, length: number, waiting: Waiting): Awaitable<readonly Uint8Array[]>;
+  /** True: a `read` of all of it is synchronous. */
+  readonly isHere?: boolean;
   /** The whole content streamed into `staging` from offset 0 (for copy-up); uses what is spooled already. */
   copyTo(staging: StagingFile, length: number, signal: AbortSignal): Promise<void>;
   /** Stops fetching, frees memory and files. */

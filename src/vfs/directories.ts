@@ -27,10 +27,11 @@ interface DirectoryHandle {
   asking: AbortController | undefined;
 }
 
-/** Names that the kernel keeps: of which listing they are. Undefined: that isn't known, or of several. */
+/** Names that the kernel keeps: of which listing they are, and since when. Undefined: that isn't known, or of several. */
 interface KeptNames {
   listing: CachedListing | undefined;
   version: number;
+  at: number;
   /** Open handles. */
   readers: number;
 }
@@ -57,21 +58,27 @@ export class Directories {
     return { fh, keepCache, directIo: false, cacheDir: listed };
   }
 
-  /** What the kernel has read of the names may be read again where we would tell the same: it then asks for none of them. */
+  /**
+   * What the kernel has read of the names may be read again where we would tell the same: it then asks for none of them. But for their
+   * attributes it would ask one by one when it may no longer use those that came with the names.
+   */
   #keptBy(node: Node): { listed: boolean; keepCache: boolean } {
     const listing = this.#core.listings.covered(node);
     let kept = this.#kept.get(node);
     if (kept === undefined) {
-      kept = { listing: undefined, version: 0, readers: 0 };
+      kept = { listing: undefined, version: 0, at: -Infinity, readers: 0 };
       this.#kept.set(node, kept);
     }
     const { readers } = kept;
     kept.readers += 1;
+    const now = this.#core.now();
     const same = listing !== undefined && kept.listing === listing;
-    if (same && kept.version === listing.version) return { listed: true, keepCache: true };
+    const young = now - kept.at < this.#core.options.attrTtlMs;
+    if (same && young && kept.version === listing.version) return { listed: true, keepCache: true };
     // Who reads another version would have its names put behind those of this one.
     kept.listing = readers === 0 ? listing : undefined;
     kept.version = listing?.version ?? 0;
+    kept.at = now;
     return { listed: kept.listing !== undefined, keepCache: false };
   }
 

@@ -277,6 +277,11 @@ export interface Invalidator {
   /** Attributes and, from `offset` on (`length` 0: to the end), pages. `offset` < 0: attributes only. Resolves when the kernel knows. */
   inode(nodeId: number, offset: number, length: number): Promise<void>;
   entry(parent: number, name: string): Promise<void>;
+  /**
+   * Puts the content of a file into its pages. REQUIRES: it is not open, and none of its pages is of another version. False, or not there:
+   * not done.
+   */
+  store?(nodeId: number, content: readonly Uint8Array[]): boolean;
 }
 
 /** What an operation fails with: the errno, and why, for the log. */

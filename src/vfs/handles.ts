@@ -39,6 +39,7 @@ export class Handles {
     const etag = data.expect === 'absent' ? undefined : data.expect.etag;
     const keepCache = data.dirty || (node.pagesEtag !== undefined && sameTag(node.pagesEtag, etag));
     node.pagesEtag = etag;
+    node.opened = true;
     return { fh, keepCache, directIo: false, noFlush: !changes(flags) };
   }
 

@@ -51,6 +51,8 @@ export class Node {
   atime: Timespec | undefined;
   /** What the kernel was told last: by its size it ends reads. */
   told: Resource | undefined;
+  /** Was it ever opened? Until then the kernel has none of its pages. */
+  opened = false;
   /** ETag of the version whose pages the kernel may have. */
   pagesEtag: string | undefined;
   /** Target of a symbolic link, with the ETag it was read from. */

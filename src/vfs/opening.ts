@@ -9,6 +9,7 @@ import { ContentsAhead } from './contents-ahead.js';
 import { chain } from './awaitable.js';
 import type { Core } from './core.js';
 import { FileData } from './file-data.js';
+import { giveFirstPages } from './first-pages.js';
 import type { Awaitable, CreateAnswer, OpenAnswer, RequestContext } from './filesystem.js';
 import { FsError } from './filesystem.js';
 import { changedSinceOpen, type Handles } from './handles.js';
@@ -131,7 +132,7 @@ export class Opening {
     const source = new ContentSource(options, path, version, () => node.gate);
     shareReader(data, new FetchedContent(source, bytes, options));
     options.contents?.keep(node.path, version, bytes);
-    return this.#handles.add(node, data, flags, data.reader);
+    return this.#addReader(node, data, flags);
   }
 
   /** The GET that brings the first bytes also tells the version: opening and reading a small file is one request. */
@@ -149,6 +150,11 @@ export class Opening {
     }
     const data = this.#handles.dataOf(node, version);
     shareReader(data, reader);
+    return this.#addReader(node, data, flags);
+  }
+
+  #addReader(node: Node, data: FileData, flags: number): OpenAnswer {
+    if (giveFirstPages(this.#core, node, data)) node.pagesEtag = data.reader?.version.etag;
     return this.#handles.add(node, data, flags, data.reader);
   }
 

@@ -21,7 +21,7 @@ import type { JournalEntry } from './journal/journal.js';
 import type { JournalFolder } from './journal/journal-folder.js';
 import { JournaledContent } from './journal/journaled-content.js';
 import { plantPending } from './journal/plant-pending.js';
-import { carriedOut } from './journal/carried-out.js';
+import { carriedOut, noteFormer } from './journal/carried-out.js';
 import type { Node } from './node.js';
 import { pendingOf, posixOf } from './pending.js';
 import { withSignal } from './shared-call.js';
@@ -267,6 +267,7 @@ export class Writeback {
     if (former.length > 0 || entry.intent.removing) {
       const outcome = await carriedOut(this.#core, folder.journal, data, committed, signal);
       if (outcome === 'removed') return false;
+      await noteFormer(folder.journal, committed, data.attempts);
       if (outcome !== undefined) {
         data.expect = outcome;
         data.exclusive = false;

@@ -6,6 +6,7 @@ import { isNotFound } from '../errno.js';
 import type { Committed, FileData } from '../file-data.js';
 import { sameVersion, versionOf } from '../reader/versions.js';
 import { pieces } from '../snapshot-overlay.js';
+import { noteSent, type Attempts } from '../upload/attempts.js';
 import { contentIsAt } from '../upload/job.js';
 import type { Journal, JournalEntry } from './journal.js';
 
@@ -28,6 +29,19 @@ export async function carriedOut(
     if (await contentIsAt(core.client, path, current, content, signal)) return versionOf(current!);
   }
   return entry.intent.removing ? 'removed' : undefined;
+}
+
+/** One of them may arrive yet: what a killed davport had sent can still be on its way. */
+export async function noteFormer(
+  journal: Journal,
+  { former }: Committed,
+  attempts: Attempts,
+): Promise<void> {
+  for (const each of former) {
+    if (each.noted) continue;
+    each.noted = true;
+    await noteSent(attempts, snapshotOf(journal, each));
+  }
 }
 
 async function statOrAbsent(

@@ -38,6 +38,8 @@ export class JournalEntry {
   readers = 0;
   /** An upload of it was begun: the peer may have it although nobody heard so. */
   tried = false;
+  /** It counts among the attempts of the file. */
+  noted = false;
 
   constructor(put: PutFrame, intent: Intent, place: Place) {
     ({ seq: this.seq, size: this.size, crc: this.crc, inFile: this.inFile } = put);

@@ -31,6 +31,10 @@ export class FetchedContent implements ContentReader, Evictable {
     return this.#source.version;
   }
 
+  get isHere(): boolean {
+    return this.#content !== undefined;
+  }
+
   retag(version: FileVersion): void {
     this.#source.retag(version);
   }

@@ -28,6 +28,12 @@ export class SegmentReader implements ContentReader, Presence {
     return this.#source.version;
   }
 
+  get isHere(): boolean {
+    if (this.#source.failure || this.#closed) return false;
+    const [first] = this.#segments;
+    return first?.start === 0 && first.end === this.version.size && !first.arriving;
+  }
+
   retag(version: FileVersion): void {
     this.#source.retag(version);
   }

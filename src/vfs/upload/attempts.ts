@@ -1,5 +1,6 @@
 /** Uploads of a file that got no answer. What one of them has left at the peer is ours, also when more was written since. */
 import { createHash } from 'node:crypto';
+import { HttpError } from '../../http/types.js';
 import { DavError, type Resource } from '../../webdav/types.js';
 import type { StagingSnapshot } from '../content.js';
 import type { ByteExtent } from '../extent-set.js';
@@ -8,6 +9,8 @@ import type { UploadJob } from './job.js';
 const PIECE_BYTES = 256 * 1024;
 /** Of one file; an older one is not what the peer has any more. */
 const MAX_ATTEMPTS = 8;
+/** Of a longer content no digest is made: should it get there unheard, the one that follows is kept as a conflict copy. */
+const MAX_NOTED_BYTES = 64 * 1024 * 1024;
 
 /** What the peer has if it did what it was asked for. */
 export interface SentParts {
@@ -77,6 +80,35 @@ export async function* bytesOf(
       yield await content.read(at, Math.min(PIECE_BYTES, end - at));
     }
   }
+}
+
+/** What was sent may be there all the same, or arrive yet. */
+export function isUnanswered(error: unknown): boolean {
+  return !(error instanceof DavError) && !(error instanceof HttpError && error.unsent);
+}
+
+/** The whole content was sent, and `error` is what came of it. */
+export async function noteUnanswered(
+  { target, content }: Pick<UploadJob, 'target' | 'content'>,
+  error: unknown,
+): Promise<void> {
+  const { attempts } = target;
+  if (attempts !== undefined && isUnanswered(error)) await noteSent(attempts, content);
+}
+
+export async function noteSent(attempts: Attempts, content: StagingSnapshot): Promise<void> {
+  if (content.size > MAX_NOTED_BYTES) return;
+  attempts.note(await digestsOf(content, [{ start: 0, end: content.size }]));
+}
+
+/** Is what the peer has there by an earlier attempt? A name that was to be made exclusively can't be told from a rival's. */
+export async function isOurs(job: UploadJob, current: Resource | undefined): Promise<boolean> {
+  const { attempts, exclusive } = job.target;
+  if (exclusive === true) return false;
+  for (const sent of attempts?.unanswered ?? []) {
+    if (await holdsParts(job, current, sent)) return true;
+  }
+  return false;
 }
 
 /** Has the peer what was sent? */

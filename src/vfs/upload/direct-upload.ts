@@ -2,6 +2,8 @@
 import { DavError, type Precondition, type Resource } from '../../webdav/types.js';
 import type { UploadResult } from '../content.js';
 import { FsError } from '../filesystem.js';
+import { versionOf } from '../reader/versions.js';
+import { isOurs, noteUnanswered } from './attempts.js';
 import {
   bodyOf,
   Conflict,
@@ -33,7 +35,10 @@ export async function uploadDirect(job: UploadJob): Promise<UploadResult> {
       return { resource: await storePosix(job, path, current!), durable: false };
     }
     if (expect === 'any' && current?.kind === 'collection') throw new FsError('EISDIR');
-    if (!isExpected(job, current)) throw new Conflict(current);
+    if (!isExpected(job, current)) {
+      if (current === undefined || !(await isOurs(job, current))) throw new Conflict(current);
+      return uploadDirect({ ...job, target: { ...job.target, expect: versionOf(current) } });
+    }
     if (attempt === MAX_ATTEMPTS) throw await explainRefusal(job, failure);
     // Refused although the version is there: If-Match compares strongly (RFC 9110 §13.1.1), and Apache's tag is weak for about a
     // second after a write. First its present form, then without: it was looked at just now.
@@ -63,6 +68,7 @@ async function putOnce(job: UploadJob, precondition: Precondition | undefined): 
       return { failure: sizeError(job, put.resource) };
     }
   } catch (error) {
+    await noteUnanswered(job, error);
     signal.throwIfAborted();
     const refused = error instanceof DavError && error.status === 412;
     if (refused || (isLost(error) && !error.unsent)) return { failure: error };
@@ -81,7 +87,7 @@ function isRivals(job: UploadJob, failure: unknown, current: Resource | undefine
 
 async function check(job: UploadJob): Promise<void> {
   const current = await statOrAbsent(job, job.target.path);
-  if (isExpected(job, current)) return;
+  if (isExpected(job, current) || (await isOurs(job, current))) return;
   if (!(await holdsContent(job, job.target.path, current))) throw new Conflict(current);
 }
 

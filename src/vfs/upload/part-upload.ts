@@ -2,6 +2,7 @@
  * PUT to a hidden name beside the target, then MOVE: for servers that commit a PUT that was cut short (phodav does) or about which
  * nothing is known. The target is old or new at every moment.
  */
+import { isOurs, noteUnanswered } from './attempts.js';
 import { newPartName } from './part-name.js';
 import { DavError, type Resource } from '../../webdav/types.js';
 import { FsError } from '../filesystem.js';
@@ -131,7 +132,7 @@ async function replaceTarget(job: UploadJob, part: Part): Promise<Replaced> {
     // The MOVE whose answer was lost has happened.
     if (stored && current && sameVersion(current, part.resource))
       return { resource: stored, moved: true };
-    if (!isExpected(job, current)) {
+    if (!isExpected(job, current) && !(await isOurs(job, current))) {
       const same = job.target.exclusive !== true && (await holdsContent(job, path, current));
       if (same) return { resource: current!, moved: false };
       throw new Conflict(current);
@@ -146,6 +147,7 @@ async function replaceTarget(job: UploadJob, part: Part): Promise<Replaced> {
       const resource = job.profile.name === 'phodav' ? stored : await confirm(job, stored);
       return { resource, moved: true };
     } catch (error) {
+      await noteUnanswered(job, error);
       job.signal.throwIfAborted();
       if (!mayRepeat(error) || attempt === MAX_ATTEMPTS) throw await explainRefusal(job, error);
     }

@@ -1,8 +1,7 @@
 /** The changed parts alone, by one request that our own share does as a whole or not at all. */
-import { HttpError } from '../../http/types.js';
 import { DavError, type Resource } from '../../webdav/types.js';
 import type { UploadResult } from '../content.js';
-import { digestsOf, holdsParts } from './attempts.js';
+import { digestsOf, holdsParts, isUnanswered } from './attempts.js';
 import { bodyOfParts, type ChangedJob } from './changes.js';
 import { Conflict, explainRefusal, isExpected, isLost, sizeError, statAfter } from './job.js';
 
@@ -45,8 +44,7 @@ async function patchOnce(job: ChangedJob, etag: string): Promise<Outcome> {
     if (resource?.size === content.size) return { resource, durable };
     return { failure: sizeError(job, resource) };
   } catch (error) {
-    const certain = error instanceof DavError || (error instanceof HttpError && error.unsent);
-    if (!certain) target.attempts?.note(await digestsOf(content, changes.extents));
+    if (isUnanswered(error)) target.attempts?.note(await digestsOf(content, changes.extents));
     signal.throwIfAborted();
     const elsewhere = error instanceof DavError && [404, 412].includes(error.status);
     if (elsewhere || (isLost(error) && !error.unsent)) return { failure: error };

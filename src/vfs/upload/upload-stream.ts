@@ -8,9 +8,10 @@
  * trace, and everything is staged all the same.
  */
 import { chain } from '../awaitable.js';
-import type { StagingFile, StagingSnapshot, UploadResult } from '../content.js';
+import type { StagingFile, StagingSnapshot, UploadResult, UploadTarget } from '../content.js';
 import { FsError } from '../filesystem.js';
 import { withSignal } from '../shared-call.js';
+import { noteUnanswered } from './attempts.js';
 
 /** Shorter contents are sent at once at their end. */
 const WORTH_BYTES = 1024 * 1024;
@@ -19,10 +20,7 @@ const PIECE_BYTES = 256 * 1024;
 const MAX_PAUSE_MS = 5000;
 
 /** Under which name, in place of what. */
-export interface StreamPlace {
-  readonly path: string;
-  readonly expect: unknown;
-}
+export type StreamPlace = Pick<UploadTarget, 'path' | 'expect'>;
 
 /** Resolves when the peer has confirmed what `content` has had when it ended. */
 export type SendStream = (content: StagingSnapshot, signal: AbortSignal) => Promise<UploadResult>;
@@ -92,11 +90,12 @@ export class UploadStream {
    */
   async finish(
     size: number,
-    { path, expect }: StreamPlace,
+    target: UploadTarget,
     signal: AbortSignal,
   ): Promise<UploadResult | undefined> {
     const sending = this.#sending;
     const { place } = sending ?? {};
+    const { path, expect } = target;
     const same = path === place?.path && expect === place.expect;
     if (!same || this.#writing > 0 || this.#next !== size) this.abandon();
     if (sending === undefined || this.#over) return undefined;
@@ -106,9 +105,10 @@ export class UploadStream {
     try {
       return await withSignal(sending.result, signal, () => this.abandon());
     } catch (error) {
-      signal.throwIfAborted();
       const conflict = error instanceof FsError && ['ESTALE', 'EEXIST'].includes(error.errno);
       if (conflict) throw error;
+      await noteUnanswered({ target, content: this.#content() }, error);
+      signal.throwIfAborted();
       return undefined;
     }
   }

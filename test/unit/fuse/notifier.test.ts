@@ -9,6 +9,12 @@ import { bytes, name, settled, u32, u64 } from './support/wire.js';
 class SlowSink {
   readonly written: Buffer[] = [];
   readonly ends: ((error?: Error) => void)[] = [];
+  readonly sent: Buffer[] = [];
+
+  send(message: readonly Uint8Array[]): void {
+    if (message.length > 3) throw Object.assign(new Error('refused'), { code: 'EINVAL' });
+    this.sent.push(Buffer.concat(message));
+  }
 
   sendBlocking(message: Uint8Array): Promise<void> {
     this.written.push(Buffer.from(message));
@@ -36,6 +42,16 @@ describe('notifier', () => {
       invalInode(0x1_0000_0005, -1, 0),
       bytes(u32(38), u32(3), u64(0), u64(7), u32(5), u32(0), name('näme')),
     ]);
+  });
+
+  test('pages are written at once', () => {
+    const sink = new SlowSink();
+    const notifier = new Notifier(sink, silentLogger);
+    assert.equal(notifier.store(0x1_0000_0005, [Buffer.from('abc'), Buffer.from('de')]), true);
+    const header = bytes(u32(45), u32(4), u64(0), u64(0x1_0000_0005), u64(0), u32(5), u32(0));
+    assert.deepEqual(sink.sent, [bytes(header, Buffer.from('abcde'))]);
+    const refused = [1, 2, 3].map(() => Buffer.from('x'));
+    assert.equal(notifier.store(5, refused), false);
   });
 
   test('one at a time, in order, and the same thing only once while it waits', async () => {

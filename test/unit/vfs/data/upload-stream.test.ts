@@ -6,7 +6,7 @@ import { UploadStream } from '../../../../src/vfs/upload/upload-stream.js';
 import { fileResource } from '../resources.js';
 import { MiB, never, pattern, temporaryFolder, until } from './helpers.js';
 
-const PLACE = { path: '/f', expect: 'absent' };
+const PLACE = { path: '/f', expect: 'absent', posix: undefined } as const;
 
 interface Rig {
   readonly staging: StagingFile;

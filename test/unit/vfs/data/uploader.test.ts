@@ -4,6 +4,7 @@ import { HttpError } from '../../../../src/http/types.js';
 import type { StagingFile, UploadResult, UploadTarget } from '../../../../src/vfs/content.js';
 import { versionOf } from '../../../../src/vfs/reader/index.js';
 import { createStaging } from '../../../../src/vfs/staging.js';
+import { Attempts } from '../../../../src/vfs/upload/attempts.js';
 import { conflictName } from '../../../../src/vfs/upload/conflict-copy.js';
 import { createUploader } from '../../../../src/vfs/uploader.js';
 import { KiB, never, pattern, temporaryFolder, until } from './helpers.js';
@@ -221,6 +222,37 @@ for (const kind of kinds) {
       await assert.rejects(upload.run({ expect: 'absent' }), { code: `DAV_${status}` });
       assert.deepEqual(upload.others(), []);
     }
+  });
+
+  test(`${kind}: done without an answer, more written, then tried again: no conflict`, async (t) => {
+    const upload = new Upload(t, kind, 100);
+    upload.peer.put('/d/f', OLD);
+    const target = {
+      expect: versionOf(upload.peer.resource('/d/f')),
+      attempts: new Attempts(),
+    };
+    // Only the last request of all is heard no more.
+    const [last] = REQUESTS[kind].replace.match(/(MOVE|PUT)(?!.*(MOVE|PUT))/)!;
+    let silent = false;
+    upload.peer.fault = ({ method }) => {
+      silent ||= method === last;
+      return silent ? { loseAnswer: true } : undefined;
+    };
+    await assert.rejects(upload.run(target), { code: 'HTTP_LOST' });
+    upload.holds('/d/f', upload.content);
+    upload.peer.fault = () => undefined;
+    upload.content.write('since', 10);
+    await upload.run(target);
+    upload.holds('/d/f', upload.content);
+    assert.deepEqual(
+      upload.others().filter((path) => path.includes('conflict')),
+      [],
+    );
+    // Somebody else's is one all the same.
+    upload.peer.put('/d/f', OLD);
+    upload.content.write('later', 20);
+    await assert.rejects(upload.run(target), { errno: 'ESTALE' });
+    upload.holds('/d/f', OLD);
   });
 
   test(`${kind}: a folder that is gone is ENOENT`, async (t) => {
