@@ -117,9 +117,9 @@ export class Contents {
     const put = (staging: StagedFile): Awaitable<number> => {
       const at = append ? staging.size : offset;
       if (at + bytes.length > MAX_OFFSET) throw new FsError('EFBIG');
-      this.#changed(node, data);
       const stream = data.stream?.writes(at, bytes.length) === true ? data.stream : undefined;
-      return chain(staging.write(at, bytes), () => {
+      const written = this.#change(node, data, () => staging.write(at, bytes));
+      return chain(written, () => {
         stream?.wrote();
         return bytes.length;
       });
@@ -135,6 +135,14 @@ export class Contents {
     if (!isWriter(handle.flags)) throw new FsError('EBADF');
     if (data.lost !== undefined) throw data.lost;
     if (node.replaced) throw changedSinceOpen(node);
+  }
+
+  /** An upload that ends while `work` is still on its way had nothing of it: it is dirty afterwards, too. */
+  #change(node: Node, data: FileData, work: () => Awaitable<void>): Awaitable<void> {
+    this.#changed(node, data);
+    return chain(work(), () => {
+      if (!data.dirty) this.#changed(node, data);
+    });
   }
 
   #changed(node: Node, data: FileData): void {
@@ -205,10 +213,9 @@ export class Contents {
   truncate(node: Node, data: FileData, size: number): Awaitable<void> {
     if (size > MAX_OFFSET) throw new FsError('EFBIG');
     return chain(this.#stage(node, data, size, NEVER), (staging) => {
-      this.#changed(node, data);
       data.stream?.abandon();
       if (size === 0) this.streams.watch(node, data, staging);
-      return staging.truncate(size);
+      return this.#change(node, data, () => staging.truncate(size));
     });
   }
 
@@ -219,9 +226,8 @@ export class Contents {
     const staging = await this.#stage(node, data, Infinity, ctx.signal);
     if (staging.size >= size) return;
     await this.#space.take(size - staging.size);
-    this.#changed(node, data);
     data.stream?.abandon();
-    await staging.truncate(size);
+    await this.#change(node, data, () => staging.truncate(size));
   }
 
   /** Makes the content local for those who have it open, before its name goes away. */

@@ -82,16 +82,10 @@ export class Renames {
       if (target !== null) await this.#makeWay(node, target, to, signal);
       await this.#core.secondTries.of(to.parent, to.name);
       try {
-        const overwrite = target !== null && !target.isDirectory;
-        const destinationEtag = target === null ? undefined : versionToReplace(target);
-        const how = {
-          overwrite,
-          signal,
-          ...(destinationEtag !== undefined && { destinationEtag }),
-        };
         const replaced = target?.unlinked === false ? target : undefined;
+        const overTarget = howToReplace(target, signal);
         const send = (): Promise<Resource | undefined> =>
-          this.#replace(replaced, () => this.#send(from, to, how));
+          this.#replace(replaced, () => this.#send(from, to, overTarget()));
         told = await (replaced === undefined
           ? send()
           : // Nobody may open the target while it is not sure which file the name leads to.
@@ -109,6 +103,8 @@ export class Renames {
 
   /** `target` loses its name by what `send` asks for. */
   async #replace<T>(target: Node | undefined, send: () => Promise<T>): Promise<T> {
+    // One that began before the name was closed to it.
+    await target?.data?.upload;
     if (target?.links.length === 0) await this.#contents.keepForHandles(target);
     const { writeback } = this.#core;
     await writeback?.beforeRemoval(target?.data);
@@ -128,7 +124,6 @@ export class Renames {
     }
     if (node.isDirectory) throw new FsError('ENOTDIR');
     await this.#core.writeback?.beforeLoss(target, signal);
-    await target.data?.upload;
   }
 
   async #send(
@@ -184,6 +179,15 @@ export class Renames {
       await this.#core.sameContent(node, told, NEVER);
     else this.#core.recordUnknown(to.parent, to.name);
   }
+}
+
+/** Called when nothing is on its way to the target any more. */
+function howToReplace(target: Node | null, signal: AbortSignal): () => CallOptions & MoveOptions {
+  return () => {
+    const overwrite = target !== null && !target.isDirectory;
+    const destinationEtag = target === null ? undefined : versionToReplace(target);
+    return { overwrite, signal, ...(destinationEtag !== undefined && { destinationEtag }) };
+  };
 }
 
 /**

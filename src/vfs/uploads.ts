@@ -238,6 +238,11 @@ export class Uploads {
 
   #failed(node: Node, error: unknown): void {
     this.#core.log.warn('upload failed', { path: node.path, error: toFsError(error).message });
+    if (node.data?.lost !== undefined && !node.data.dirty) {
+      // It has a copy at the peer.
+      this.#settle(node);
+      return;
+    }
     const committed = node.data?.committed;
     if (isUnavailable(error)) this.scheduleRetry();
     else if (committed !== undefined) this.#core.writeback?.refuse(node, committed, error);

@@ -297,7 +297,11 @@ export class Writeback {
     const isLeft =
       data.dirty && (isNewer || (committed.generation === generation && hasMore(data)));
     if (!isLeft) {
-      this.discard(data);
+      data.committed = undefined;
+      const forget = (): void => this.#forget(committed);
+      // What is being added now is told first that it follows this one: else a crash in between would leave it a stranger.
+      if (data.committing === undefined) forget();
+      else void data.committing.then(forget);
       return;
     }
     // Both are written in this order: without its forerunner an entry knows what it follows.
@@ -312,9 +316,13 @@ export class Writeback {
     const { committed } = data;
     if (committed === undefined) return;
     data.committed = undefined;
+    this.#forget(committed);
+  }
+
+  #forget({ entry, former }: Committed): void {
     const { journal } = this.#options.folder;
-    for (const each of committed.former) journal.remove(each);
-    journal.remove(committed.entry);
+    for (const each of former) journal.remove(each);
+    journal.remove(entry);
     this.#madeRoom();
   }
 

@@ -26,7 +26,10 @@ interface Mode {
 }
 
 const PEERS: readonly PeerKind[] = ['share', 'apache'];
-const MODES: readonly Mode[] = [{ options: [], promise: 'peer', peers: PEERS }];
+const MODES: readonly Mode[] = [
+  { options: [], promise: 'peer', peers: PEERS },
+  { options: ['writeback'], promise: 'journal', peers: PEERS },
+];
 const VICTIMS: readonly Victim[] = ['davport', 'peer', 'channel'];
 const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 4);
 const LATEST_KILL_MS = 400;

@@ -29,6 +29,7 @@ class World:
     def __init__(self, root, peer, seed):
         self.root, self.random = root, random.Random(seed)
         self.removes_before_move = peer == 'apache'
+        self.writes_in_place = peer == 'apache'
         self.keeps_links = peer == 'share'
         self.promises = Promises()
         self.seed = seed << 20

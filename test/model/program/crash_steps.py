@@ -54,6 +54,14 @@ def write_file(world, path, flags, pieces, before=b''):
     brought(world.promises, path, content, lambda: os.close(fd))
 
 
+def mixtures(before, after, pieces):
+    """What a server may hold that is killed, or hears no more, while parts are written in place, one after the other."""
+    held = bytearray(before.ljust(len(after), b'\0'))
+    for at, piece in sorted(pieces):
+        held[at:at + len(piece)] = after[at:at + len(piece)]
+        yield bytes(held)
+
+
 def pieces_of(world, content):
     size = world.random.choice([4096, 65536, 200_000, 1 << 20])
     return [(None, content[at:at + size]) for at in range(0, len(content), size)] or [(None, b'')]
@@ -120,7 +128,14 @@ def patch(world):
         return
     before = world.promises.content(path)
     at = [world.random.randrange(len(before) + 1) for _ in range(3)]
-    write_file(world, path, os.O_RDWR, [(each, bytes_of(world.next_seed(), 2000)) for each in at], before)
+    pieces = [(each, bytes_of(world.next_seed(), 2000)) for each in at]
+    if world.writes_in_place:
+        for count in range(1, len(pieces) + 1):
+            after = before
+            for start, piece in pieces[:count]:
+                after = after.ljust(start, b'\0')[:start] + piece + after[start + len(piece):]
+            world.promises.tried(path, *mixtures(before, after, pieces[:count]))
+    write_file(world, path, os.O_RDWR, pieces, before)
 
 
 @step(2)
