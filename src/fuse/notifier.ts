@@ -5,6 +5,7 @@ import {
   NOTIFY_CODES,
   NOTIFY_INVAL_ENTRY_OUT,
   NOTIFY_INVAL_INODE_OUT,
+  NOTIFY_PRUNE_OUT,
   NOTIFY_STORE_OUT,
   OUT_HEADER_BYTES,
 } from './protocol.js';
@@ -31,11 +32,15 @@ export class Notifier implements Invalidator {
   readonly #sink: NotificationSink;
   readonly #inodes: NotificationQueue;
   readonly #entries: NotificationQueue;
+  readonly #prunes: NotificationQueue;
+  /** Set when it is known that the kernel understands it. */
+  prune: ((nodeIds: readonly number[]) => Promise<void>) | undefined;
 
   constructor(sink: NotificationSink, log: Logger) {
     this.#sink = sink;
     this.#inodes = new NotificationQueue(sink, log);
     this.#entries = new NotificationQueue(sink, log);
+    this.#prunes = new NotificationQueue(sink, log);
   }
 
   inode(nodeId: number, offset: number, length: number): Promise<void> {
@@ -46,6 +51,10 @@ export class Notifier implements Invalidator {
 
   entry(parent: number, name: string): Promise<void> {
     return this.#entries.add(`entry ${parent} ${name}`, () => encodeInvalEntry(parent, name));
+  }
+
+  allowPrune(): void {
+    this.prune = (nodeIds) => this.#prunes.add(`prune ${nodeIds[0]}`, () => encodePrune(nodeIds));
   }
 
   /** Not from a thread: where no READ is under way no page of the file is locked for long. */
@@ -63,11 +72,12 @@ export class Notifier implements Invalidator {
   close(): void {
     this.#inodes.close();
     this.#entries.close();
+    this.#prunes.close();
   }
 
   /** Resolves when no write is under way: only then may the descriptor be closed. */
   async idle(): Promise<void> {
-    await Promise.all([this.#inodes.idle(), this.#entries.idle()]);
+    await Promise.all([this.#inodes, this.#entries, this.#prunes].map((queue) => queue.idle()));
   }
 }
 
@@ -164,6 +174,15 @@ function encodeStore(nodeId: number, content: readonly Uint8Array[]): Uint8Array
   out.u64(OUT_HEADER_BYTES + at.nodeid, nodeId);
   out.u64(OUT_HEADER_BYTES + at.offset, 0);
   out.u32(OUT_HEADER_BYTES + at.size, size);
+  return out.bytes;
+}
+
+/** fuse_out_header, fuse_notify_prune_out, node ids */
+function encodePrune(nodeIds: readonly number[]): Uint8Array {
+  const body = NOTIFY_PRUNE_OUT.bytes;
+  const out = beginNotification(NOTIFY_CODES.PRUNE, body + 8 * nodeIds.length);
+  out.u32(OUT_HEADER_BYTES + NOTIFY_PRUNE_OUT.at.count, nodeIds.length);
+  for (const [index, id] of nodeIds.entries()) out.u64(OUT_HEADER_BYTES + body + 8 * index, id);
   return out.bytes;
 }
 

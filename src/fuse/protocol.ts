@@ -285,8 +285,11 @@ export const INIT_OUT_BYTES = 64;
 export const DIRENT = layout({ ino: 'u64', off: 'u64', namelen: 'u32', type: 'u32' });
 // Notifications: fuse_out_header with unique 0 and the code in `error`.
 
-export const NOTIFY_CODES = { INVAL_INODE: 2, INVAL_ENTRY: 3, STORE: 4 } as const;
+export const NOTIFY_CODES = { INVAL_INODE: 2, INVAL_ENTRY: 3, STORE: 4, PRUNE: 9 } as const;
 export const NOTIFY_INVAL_INODE_OUT = layout({ ino: 'u64', off: 'u64', len: 'u64' });
+/** Followed by `count` node ids; since protocol 7.45. */
+export const NOTIFY_PRUNE_OUT = layout({ count: 'u32', padding: 'u32', spare: 'u64' });
+export const PRUNE_MINOR_VERSION = 45;
 /** Followed by the bytes. */
 export const NOTIFY_STORE_OUT = layout({
   nodeid: 'u64',

@@ -18,6 +18,7 @@ import {
   INTERRUPT_IN,
   MIN_READ_BUFFER_BYTES,
   OPCODES,
+  PRUNE_MINOR_VERSION,
   opcodeName,
 } from './protocol.js';
 import { Replier, type FuseTransport } from './replier.js';
@@ -252,7 +253,9 @@ export class FuseSession {
     }
     this.#replier.out.data([answer.body], answer.body.length);
     this.#replier.send(request, 0);
-    if (answer.kind === 'negotiated') this.#resolveInit(answer.negotiated);
+    if (answer.kind !== 'negotiated') return;
+    if (answer.negotiated.minor >= PRUNE_MINOR_VERSION) this.notifier.allowPrune();
+    this.#resolveInit(answer.negotiated);
   }
 
   /** fuse_interrupt_in. No answer, but EAGAIN where the request is not known (yet): the kernel then says it again. */

@@ -22,6 +22,7 @@ import { NodeTable } from './node-table.js';
 import { SecondTries } from './second-tries.js';
 import { SharedCalls } from './shared-call.js';
 import { Sweep } from './sweep.js';
+import { Trim } from './trim.js';
 import { WriteAccess } from './write-access.js';
 import type { Writeback } from './writeback.js';
 
@@ -35,6 +36,8 @@ export interface CoreOptions extends DataOptions, OwnerOptions {
   readonly negativeTtlMs: number;
   readonly maxNames: number;
   readonly maxListed: number;
+  /** Names that the kernel may know, where it can be asked to forget. */
+  readonly maxNodes: number;
   /** An open asks the peer, whatever is known. */
   readonly closeToOpen: boolean;
   /** Time between signs of life of a feed of changes. */
@@ -49,7 +52,8 @@ export const CORE_DEFAULTS = {
   attrTtlMs: 1000,
   negativeTtlMs: 1000,
   maxNames: 100_000,
-  maxListed: 1_000_000,
+  maxListed: 300_000,
+  maxNodes: 200_000,
   closeToOpen: true,
   heartbeatMs: 3000,
   now: (): number => performance.now(),
@@ -70,6 +74,7 @@ export class Core {
   readonly listings: Listings = new Listings(this);
   readonly lookups: Lookups = new Lookups(this);
   readonly sweep: Sweep = new Sweep(this);
+  readonly trim: Trim;
   readonly answers: KernelAnswers = new KernelAnswers(this);
   invalidator: Invalidator | undefined;
   /** With `-o writeback`, or where a former mount with it left something to bring. */
@@ -82,6 +87,7 @@ export class Core {
     this.client = options.client;
     this.log = options.log;
     this.cache = new NameCache(options);
+    this.trim = new Trim(this, options.maxNodes);
     this.access = new WriteAccess(options.client, options.readOnly);
   }
 

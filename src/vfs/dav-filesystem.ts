@@ -65,6 +65,7 @@ export interface DavFileSystemOptions {
   readonly negativeTtlMs?: number;
   readonly maxNames?: number;
   readonly maxListed?: number;
+  readonly maxNodes?: number;
   readonly closeToOpen?: boolean;
   readonly heartbeatMs?: number;
   /** Locks hold against other clients; what is left of them when this process is killed ends after so long. Absent: they are the kernel's. */

@@ -282,6 +282,8 @@ export interface Invalidator {
    * not done.
    */
   store?(nodeId: number, content: readonly Uint8Array[]): boolean;
+  /** Of these the kernel forgets what it doesn't use. Not there: it can't be asked to. */
+  prune?: ((nodeIds: readonly number[]) => Promise<void>) | undefined;
 }
 
 /** What an operation fails with: the errno, and why, for the log. */

@@ -67,6 +67,7 @@ export class KernelAnswers {
   /** Counts one kernel reference. `namedAt`: when the peer told that the name leads there, if not together with the attributes. */
   entry(node: Node, namedAt = Infinity): Entry {
     node.lookups += 1;
+    this.#core.trim.look();
     const answer = this.answer(node);
     const left = Math.max(0, namedAt + this.#core.options.attrTtlMs - this.#core.now());
     const entryTimeoutMs = Math.min(answer.attrTimeoutMs, left);

@@ -54,6 +54,18 @@ describe('notifier', () => {
     assert.equal(notifier.store(5, refused), false);
   });
 
+  test('the kernel is asked to forget nodes once it is known to understand that', async () => {
+    const sink = new SlowSink();
+    const notifier = new Notifier(sink, silentLogger);
+    assert.equal(notifier.prune, undefined);
+    notifier.allowPrune();
+    const asked = notifier.prune!([5, 0x1_0000_0005]);
+    sink.ends[0]!();
+    await asked;
+    const header = bytes(u32(48), u32(9), u64(0), u32(2), u32(0), u64(0));
+    assert.deepEqual(sink.written, [bytes(header, u64(5), u64(0x1_0000_0005))]);
+  });
+
   test('one at a time, in order, and the same thing only once while it waits', async () => {
     const sink = new SlowSink();
     const notifier = new Notifier(sink, silentLogger);
