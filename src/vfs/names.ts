@@ -182,13 +182,14 @@ export class Names {
     node.data!.exclusive = true;
     try {
       await this.#uploads.upload(node, ctx.signal);
+      // Counted before its content goes: nothing else would keep the node.
+      return this.#core.answers.entry(node);
     } catch (error) {
       this.#uploads.dropWritten(node);
       throw error;
     } finally {
       this.#handles.dispose(node);
     }
-    return this.#core.answers.entry(node);
   }
 
   /** A file whose content is the target, marked by the posix property; our own share makes a real link of it. */

@@ -19,6 +19,7 @@ REFUSALS = [
     Refusal({'link'}, 'EPERM', FOREIGN, BOTH, 'no hard links there: EPERM, as on FAT'),
     Refusal({'open_unnamed'}, 'EOPNOTSUPP', ALL, BOTH, 'no file without a name at the peer: programs take a temporary one'),
     Refusal({'fallocate_keep', 'punch_hole'}, 'EOPNOTSUPP', ALL, BOTH, 'room and holes are the server\'s affair'),
+    Refusal({'fallocate'}, 'EBADF', ALL, NATIVE, 'the package has no fallocate, and what glibc does instead wants no O_APPEND'),
     Refusal({'fset_xattr'}, 'EOPNOTSUPP', ALL, BOTH, 'properties go with a name, and an unlinked file has none'),
 ]
 
