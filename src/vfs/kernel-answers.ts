@@ -65,7 +65,8 @@ export class KernelAnswers {
   }
 
   /** Counts one kernel reference. `namedAt`: when the peer told that the name leads there, if not together with the attributes. */
-  entry(node: Node, namedAt = Infinity): Entry {
+  entry(found: Node, namedAt = Infinity): Entry {
+    const node = this.#core.nodes.present(found);
     node.lookups += 1;
     this.#core.trim.look();
     const answer = this.answer(node);

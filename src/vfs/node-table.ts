@@ -123,6 +123,24 @@ export class NodeTable {
     this.dropIfUnused(node);
   }
 
+  /**
+   * What an answer may name: the node itself, or the one that took its place. It may have been forgotten while the answer was on its way;
+   * then it is there again.
+   */
+  present(node: Node): Node {
+    if (this.#nodes.has(node.id)) return node;
+    const { parent, name } = node;
+    if (parent === undefined || node.unlinked) return node;
+    const other = parent.children.get(name);
+    if (other !== undefined && other !== node) return this.present(other);
+    this.present(parent);
+    parent.children.set(name, node);
+    this.#nodes.set(node.id, node);
+    this.#inos.add(node.ino);
+    this.index(node);
+    return node;
+  }
+
   dropIfUnused(node: Node): void {
     if (node.isRoot || node.lookups > 0 || node.children.size > 0 || node.data !== undefined)
       return;

@@ -1,8 +1,9 @@
 /** What the kernel was told of it may use until it forgets it. */
 import assert from 'node:assert/strict';
-import { constants } from 'node:fs';
+import { constants, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { RequestContext } from '../../../src/vfs/filesystem.js';
+import { waitUntil } from '../../support/wait-until.js';
 import { startHeldShare } from './held-share.js';
 
 const ROOT = 1;
@@ -23,4 +24,17 @@ test('whatever is made is known by its number afterwards, and no longer when it 
     fs.forget(nodeId, 1);
     assert.throws(() => fs.getattr(nodeId, undefined, ctx), /unknown node/, how);
   }
+});
+
+test('a file that is forgotten while it is renamed is known by its new name', async (t) => {
+  const { fs, root, ...rig } = await startHeldShare(t);
+  writeFileSync(`${root}/old`, 'content');
+  rig.hold('MOVE');
+  const renaming = fs.rename(ROOT, 'old', ROOT, 'new', 0, ctx);
+  await waitUntil('the change', () => rig.held() > 0);
+  fs.forget((await fs.lookup(ROOT, 'old', ctx)).nodeId, 1);
+  rig.letGo('MOVE');
+  await renaming;
+  const { nodeId } = await fs.lookup(ROOT, 'new', ctx);
+  assert.equal((await fs.getattr(nodeId, undefined, ctx)).attributes.size, 7);
 });
