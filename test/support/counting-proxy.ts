@@ -12,11 +12,12 @@ export interface CountingProxy {
 export async function startCountingProxy(target: string): Promise<CountingProxy> {
   const { hostname, port } = new URL(target);
   const requests: string[] = [];
-  const agent = new http.Agent({ keepAlive: true });
   const server = http.createServer((request, response) => {
     const { method, url: path, rawHeaders: headers } = request;
     requests.push(`${method} ${path}`);
-    const passed = http.request({ hostname, port, method, path, headers, agent }, (answer) => {
+    // A connection for each: one that was used before may be ended by the server just when the next request is sent on it.
+    const to = { hostname, port, method, path, headers, agent: false };
+    const passed = http.request(to, (answer) => {
       response.writeHead(answer.statusCode!, answer.rawHeaders);
       answer.pipe(response);
     });
@@ -30,7 +31,6 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
     close() {
       server.closeAllConnections();
       server.close();
-      agent.destroy();
     },
   };
 }
