@@ -166,8 +166,7 @@ export class ChangeWatch {
   /** Is every change of the names told? */
   coversListing(directory: Node, { members, at }: CachedListing): boolean {
     const verdict = this.#coverages.get(directory.id)?.worstVerdict(members) ?? 'nothing said';
-    const sure = verdict === 'nothing said' || verdict === 'confirmed';
-    return sure && this.#isCovered(directory, at);
+    return isSure(verdict) && this.#isCovered(directory, at);
   }
 
   coversNode(node: Node): boolean {
@@ -176,16 +175,14 @@ export class ChangeWatch {
       return parent !== undefined && this.coversName(parent, name, resource, resourceAt);
     }
     const verdict = this.#selfVerdict(node);
-    const sure = verdict === 'nothing said' || verdict === 'confirmed';
-    return sure && this.#isCovered(node, resourceAt);
+    return isSure(verdict) && this.#isCovered(node, resourceAt);
   }
 
   coversName(parent: Node, name: string, resource: Resource | undefined, at: number): boolean {
     // Of a folder the parent's line doesn't tell its times; through other names a file changes unseen.
     if (resource?.kind === 'collection' || (resource?.posix?.nlink ?? 1) > 1) return false;
     const verdict = this.#coverages.get(parent.id)?.verdict(name, resource);
-    const sure = verdict === 'nothing said' || verdict === 'confirmed';
-    return sure && this.#isCovered(parent, at);
+    return isSure(verdict) && this.#isCovered(parent, at);
   }
 
   /**
@@ -280,4 +277,8 @@ export class ChangeWatch {
   #tellKernel(node: Node): void {
     void this.#core.invalidator?.inode(node.id, -1, 0);
   }
+}
+
+function isSure(verdict: Verdict | undefined): boolean {
+  return verdict === 'nothing said' || verdict === 'confirmed';
 }

@@ -82,10 +82,10 @@ export class Renames {
       if (target !== null) await this.#makeWay(node, target, to, signal);
       await this.#core.secondTries.of(to.parent, to.name);
       try {
-        const replaced = target?.unlinked === false ? target : undefined;
-        const overTarget = howToReplace(target, signal);
+        const there = target;
+        const replaced = there?.unlinked === false ? there : undefined;
         const send = (): Promise<Resource | undefined> =>
-          this.#replace(replaced, () => this.#send(from, to, overTarget()));
+          this.#replace(replaced, () => this.#send(from, to, howToReplace(there, signal)));
         told = await (replaced === undefined
           ? send()
           : // Nobody may open the target while it is not sure which file the name leads to.
@@ -181,13 +181,11 @@ export class Renames {
   }
 }
 
-/** Called when nothing is on its way to the target any more. */
-function howToReplace(target: Node | null, signal: AbortSignal): () => CallOptions & MoveOptions {
-  return () => {
-    const overwrite = target !== null && !target.isDirectory;
-    const destinationEtag = target === null ? undefined : versionToReplace(target);
-    return { overwrite, signal, ...(destinationEtag !== undefined && { destinationEtag }) };
-  };
+/** To be asked when nothing is on its way to the target any more. */
+function howToReplace(target: Node | null, signal: AbortSignal): CallOptions & MoveOptions {
+  const overwrite = target !== null && !target.isDirectory;
+  const destinationEtag = target === null ? undefined : versionToReplace(target);
+  return { overwrite, signal, ...(destinationEtag !== undefined && { destinationEtag }) };
 }
 
 /**

@@ -17,6 +17,7 @@ import { versionOf } from './reader/versions.js';
 import { withSignal } from './shared-call.js';
 import { forgetPending, pendingOf, posixOf } from './pending.js';
 import { takeSnapshot } from './take-snapshot.js';
+import { isConflict } from './upload/conflict-copy.js';
 
 const RETRY_FIRST_MS = 1000;
 const RETRY_MAX_MS = 30_000;
@@ -300,25 +301,21 @@ export class Uploads {
   }
 
   async #attempt(node: Node, data: FileData, signal: AbortSignal, durable: boolean): Promise<void> {
-    try {
-      for (let lost: FsError | undefined; ;) {
-        const sent: Sent = { generation: undefined };
-        try {
-          await this.#uploadOnce(node, data, signal, durable, sent);
-          if (data.lost === lost) data.lost = undefined;
-          return;
-        } catch (error) {
-          if (!isConflict(error) || sent.generation === undefined) throw error;
-          // Nothing is written to it any more; what was, while this was on its way, gets a copy, too.
-          lost = data.lost = error;
-          if (data.dirty && data.staging?.generation !== sent.generation) continue;
-          this.#lose(node);
-          throw error;
-        }
+    for (let lost: FsError | undefined; ;) {
+      const sent: Sent = { generation: undefined };
+      try {
+        await this.#uploadOnce(node, data, signal, durable, sent);
+        if (data.lost === lost) data.lost = undefined;
+        return;
+      } catch (error) {
+        if (isUnavailable(error)) this.scheduleRetry();
+        if (!isConflict(error) || sent.generation === undefined) throw error;
+        // Nothing is written to it any more; what was, while this was on its way, gets a copy, too.
+        lost = data.lost = error;
+        if (data.dirty && data.staging?.generation !== sent.generation) continue;
+        this.#lose(node);
+        throw error;
       }
-    } catch (error) {
-      if (isUnavailable(error)) this.scheduleRetry();
-      throw error;
     }
   }
 
@@ -413,11 +410,6 @@ interface Sent {
 
 function isDirty({ dirty }: FileData): boolean {
   return dirty;
-}
-
-/** The uploader says so after it has kept the content as a conflict copy. */
-function isConflict(error: unknown): error is FsError {
-  return error instanceof FsError && (error.errno === 'ESTALE' || error.errno === 'EEXIST');
 }
 
 function describePending(node: Node): PendingFile {

@@ -6,8 +6,8 @@ import { startCountingProxy } from '../support/counting-proxy.js';
 import { mountDavport } from '../support/mount.js';
 import { selectedPeers, startPeer, type Peer } from '../support/peers/index.js';
 import { bash, python } from '../support/run.js';
+import { settledRequests } from '../support/settled-requests.js';
 import { makeTempDir } from '../support/temp-dir.js';
-import { waitUntil } from '../support/wait-until.js';
 
 const SERVERS = ['share', 'apache', 'chezdav'] as const;
 
@@ -61,18 +61,6 @@ function fill(served: string): void {
   }
 }
 
-/** The requests so far, when no more come: some servers log them after the answer. */
-async function settled(requests: () => Promise<readonly string[]>): Promise<readonly string[]> {
-  let last: readonly string[] = [];
-  const isOver = async (): Promise<boolean> => {
-    const before = last.length;
-    last = [...(await requests())];
-    return last.length === before && before > 0;
-  };
-  await waitUntil('the end of the requests', isOver, 10_000, 100);
-  return last;
-}
-
 async function countable(
   peer: Peer,
 ): Promise<{ channel: string; requests: () => Promise<readonly string[]>; close: () => void }> {
@@ -100,9 +88,9 @@ for (const [column, kind] of SERVERS.entries()) {
       for (const [row, [operation, ...most]] of ROWS.entries()) {
         const folder = `${mount.dir}/${row}`;
         if (!operation.startsWith('stat')) await bash('ls -l "$1"', [folder]);
-        const before = (await settled(requests)).length;
+        const before = (await settledRequests(requests)).length;
         await python(`import os, sys\nd = sys.argv[1]\n${OPERATIONS[operation]!}`, [folder]);
-        const made = (await settled(requests)).slice(before);
+        const made = (await settledRequests(requests)).slice(before);
         const line = `${operation}: ${made.length} of ${most[column]} (${made.join(', ')})`;
         t.diagnostic(line);
         if (made.length > most[column]!) over.push(line);

@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { bash, python } from '../support/run.js';
 import { makeTempDir } from '../support/temp-dir.js';
+import { settledRequests } from '../support/settled-requests.js';
 import { scenario, type Scene } from '../support/scenario.js';
-import { waitUntil } from '../support/wait-until.js';
 
 const peers = ['share', 'apache'] as const;
 const FOLDERS = ['a', 'b', 'c', 'd'];
@@ -18,18 +18,8 @@ function makeFiles(served: string): void {
   writeFileSync(`${served}/alone`, 'x');
 }
 
-/** A request is in the log some time after its answer: all are when no more come. */
-async function logged({ peer }: Scene): Promise<readonly string[]> {
-  let last = -1;
-  let requests: readonly string[] = [];
-  const isOver = async (): Promise<boolean> => {
-    requests = (await peer.requests())!;
-    const before = last;
-    last = requests.length;
-    return last === before;
-  };
-  await waitUntil('the end of the log', isOver, 10_000, 100);
-  return requests;
+function logged({ peer }: Scene): Promise<readonly string[]> {
+  return settledRequests(async () => (await peer.requests())!);
 }
 
 async function count(scene: Scene, work: () => Promise<unknown>): Promise<readonly string[]> {

@@ -56,6 +56,11 @@ export async function keepCopy(
   throw new FsError('EIO', `${path}: no free name for a conflict copy`);
 }
 
+/** What `keepCopy` fails with. */
+export function isConflict(error: unknown): error is FsError {
+  return error instanceof FsError && (error.errno === 'ESTALE' || error.errno === 'EEXIST');
+}
+
 function describe(current: Resource | undefined, appeared: boolean): string {
   if (current === undefined) return 'was removed';
   return appeared ? 'was created' : 'was changed';

@@ -9,9 +9,9 @@
  */
 import { chain } from '../awaitable.js';
 import type { StagingFile, StagingSnapshot, UploadResult, UploadTarget } from '../content.js';
-import { FsError } from '../filesystem.js';
 import { withSignal } from '../shared-call.js';
 import { noteUnanswered } from './attempts.js';
+import { isConflict } from './conflict-copy.js';
 
 /** Shorter contents are sent at once at their end. */
 const WORTH_BYTES = 1024 * 1024;
@@ -105,8 +105,7 @@ export class UploadStream {
     try {
       return await withSignal(sending.result, signal, () => this.abandon());
     } catch (error) {
-      const conflict = error instanceof FsError && ['ESTALE', 'EEXIST'].includes(error.errno);
-      if (conflict) throw error;
+      if (isConflict(error)) throw error;
       await noteUnanswered({ target, content: this.#content() }, error);
       signal.throwIfAborted();
       return undefined;

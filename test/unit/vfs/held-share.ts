@@ -22,12 +22,14 @@ export interface HeldShare {
 export async function startHeldShare(
   t: TestContext,
   options: Partial<DavFileSystemOptions> = {},
+  onRequest: (req: http.IncomingMessage) => void = () => undefined,
 ): Promise<HeldShare> {
   const root = makeTempDir('davport-held-');
   const share = await createShare({ root });
   const holding = new Set<string>();
   let waiting: { method: string | undefined; serve: () => void }[] = [];
   const server = http.createServer((req, res) => {
+    onRequest(req);
     const serve = (): void => share.handler(req, res);
     if (holding.has(req.method!)) waiting.push({ method: req.method, serve });
     else serve();

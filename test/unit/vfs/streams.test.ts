@@ -2,18 +2,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { createTcpHttpClient } from '../../../src/http/tcp-client.js';
-import { silentLogger } from '../../../src/log.js';
-import { createShare } from '../../../src/share/share.js';
 import type { DavFileSystem } from '../../../src/vfs/dav-filesystem.js';
 import type { RequestContext } from '../../../src/vfs/filesystem.js';
-import { createWebDavClient } from '../../../src/webdav/client.js';
-import { makeTempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
-import { makeFileSystem } from './file-system.js';
+import { startHeldShare } from './held-share.js';
 
 const ROOT = 1;
 const O_WRONLY = 1;
@@ -35,32 +28,16 @@ interface Rig {
 }
 
 async function start(t: TestContext): Promise<Rig> {
-  const root = makeTempDir('davport-streams-');
-  const share = await createShare({ root });
   const seen: Seen[] = [];
-  const server = http.createServer((req, res) => {
-    if (req.method !== 'OPTIONS' && req.method !== 'PROPFIND' && req.method !== 'REPORT') {
-      const one = { what: `${req.method} ${req.url}`, bytes: 0, cut: () => req.socket.destroy() };
-      seen.push(one);
-      const push = req.push.bind(req);
-      req.push = (chunk: Buffer | null, ...more) => {
-        one.bytes += chunk?.length ?? 0;
-        return push(chunk, ...more);
-      };
-    }
-    share.handler(req, res);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const client = createTcpHttpClient(`http://127.0.0.1:${port}/`);
-  const webdav = createWebDavClient(client, { log: silentLogger });
-  const mounted = makeFileSystem({ client: webdav, attrTtlMs: 1000, negativeTtlMs: 0 });
-  t.after(async () => {
-    await mounted.destroy();
-    await client.close();
-    server.closeAllConnections();
-    server.close();
-    await share.close();
+  const { root, fs: mounted } = await startHeldShare(t, {}, (req) => {
+    if (['OPTIONS', 'PROPFIND', 'REPORT'].includes(req.method!)) return;
+    const one = { what: `${req.method} ${req.url}`, bytes: 0, cut: () => req.socket.destroy() };
+    seen.push(one);
+    const push = req.push.bind(req);
+    req.push = (chunk: Buffer | null, ...more) => {
+      one.bytes += chunk?.length ?? 0;
+      return push(chunk, ...more);
+    };
   });
   return { root, mounted, seen };
 }
