@@ -149,7 +149,7 @@ class Implementation implements DavFileSystem {
   lookup(parent: number, name: string, ctx: RequestContext): Awaitable<Entry> {
     const directory = this.#core.directory(parent);
     this.#core.checkName(name);
-    return chain(this.#core.lookups.child(directory, name, ctx), (node) => {
+    return chain(this.#core.lookups.settledChild(directory, name, ctx), (node) => {
       const told = this.#core.cache.find(parent, name, -Infinity)?.at;
       if (node === null) return this.#core.answers.absent(directory, name);
       return this.#core.answers.entry(node, node.links.length > 0 ? told : undefined);

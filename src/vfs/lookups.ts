@@ -1,10 +1,12 @@
 /** From names to nodes: what is known of them here, and how the peer is asked. */
 import type { Resource } from '../webdav/types.js';
 import type { Inquiry } from './change-watch.js';
+import { chain } from './awaitable.js';
 import type { Core } from './core.js';
 import { isNotFound } from './errno.js';
 import { FsError, type Awaitable, type Waiting } from './filesystem.js';
 import type { Node } from './node.js';
+import { withSignal } from './shared-call.js';
 
 /** Single questions within one directory before a listing is asked instead: 2, more where the listing is known to be long. */
 const MISSES_BEFORE_LISTING = 2;
@@ -38,6 +40,18 @@ export class Lookups {
   child(parent: Node, name: string, waiting: Waiting): Awaitable<Node | null> {
     const known = this.known(parent, name);
     return known !== undefined ? known : this.askChild(parent, name, waiting.signal);
+  }
+
+  /**
+   * As `child`, for a caller who changes nothing: a name that is being taken from a file leads nowhere for a moment at servers that
+   * remove what a MOVE replaces. Only the outcome tells.
+   */
+  settledChild(parent: Node, name: string, waiting: Waiting): Awaitable<Node | null> {
+    return chain(this.child(parent, name, waiting), (found) => {
+      const gate = found === null ? parent.children.get(name)?.gate : undefined;
+      if (gate === undefined) return found;
+      return withSignal(gate, waiting.signal).then(() => this.settledChild(parent, name, waiting));
+    });
   }
 
   /** As `child`, never from the cache (but local files are what they are). */
@@ -103,6 +117,10 @@ export class Lookups {
     if (now === node || this.#isOurs(node)) return true;
     // A rename of ours may have come in between, or of several names this one is gone.
     const renamed = parent !== node.parent || name !== node.name;
+    if (!renamed && now === null && node.gate !== undefined) {
+      await withSignal(node.gate, signal);
+      return false;
+    }
     if (!renamed) throw new FsError(now === null ? 'ENOENT' : 'ESTALE', `${node.path} is gone`);
     return this.#core.isFresh(node);
   }

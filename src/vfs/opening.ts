@@ -8,6 +8,7 @@ import { shareReader, type Contents } from './contents.js';
 import { ContentsAhead } from './contents-ahead.js';
 import { chain } from './awaitable.js';
 import type { Core } from './core.js';
+import { isNotFound } from './errno.js';
 import { FileData } from './file-data.js';
 import { giveFirstPages } from './first-pages.js';
 import type { Awaitable, CreateAnswer, OpenAnswer, RequestContext } from './filesystem.js';
@@ -137,7 +138,7 @@ export class Opening {
 
   /** The GET that brings the first bytes also tells the version: opening and reading a small file is one request. */
   async #openAndFetch(node: Node, flags: number, signal: AbortSignal): Promise<OpenAnswer> {
-    const { reader, version } = await this.#contents.fetch(node, node.resource, signal);
+    const { reader, version } = await this.#fetch(node, signal);
     if (node.isLocal || node.unlinked) {
       reader.close();
       return this.#openLocal(node, flags);
@@ -151,6 +152,18 @@ export class Opening {
     const data = this.#handles.dataOf(node, version);
     shareReader(data, reader);
     return this.#addReader(node, data, flags);
+  }
+
+  /** Not found may mean that the name is just being replaced: another try then meets the new file. */
+  async #fetch(node: Node, signal: AbortSignal): ReturnType<Contents['fetch']> {
+    try {
+      return await this.#contents.fetch(node, node.resource, signal);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      const changing = node.gate !== undefined;
+      await this.#settled(node);
+      throw changing ? changedSinceOpen(node) : error;
+    }
   }
 
   #addReader(node: Node, data: FileData, flags: number): OpenAnswer {
