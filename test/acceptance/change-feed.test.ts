@@ -1,8 +1,10 @@
 /** What the feed of changes of our own share is for: nothing is asked twice, and what changes at the peer is seen at once. */
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import type { Peer } from '../support/peers/index.js';
 import { bash, python } from '../support/run.js';
 import { scenario, type Scene } from '../support/scenario.js';
+import { settledRequests } from '../support/settled-requests.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const OPEN = 'the feed of changes is open';
@@ -126,10 +128,13 @@ async function idle(ms: number): Promise<void> {
 }
 
 async function requestsOf({ peer, dir }: Scene, work: string): Promise<readonly string[]> {
-  const before = (await peer.requests())!.length;
-  assert.ok(before > 0);
+  const before = (await requestsSoFar(peer)).length;
   await bash(work, [dir]);
-  return (await peer.requests())!.slice(before);
+  return (await requestsSoFar(peer)).slice(before);
+}
+
+function requestsSoFar(peer: Peer): Promise<readonly string[]> {
+  return settledRequests(async () => (await peer.requests())!);
 }
 
 scenario('what was told once is not asked again', options(), async (scene) => {
@@ -342,9 +347,9 @@ scenario(
   async (scene) => {
     await feedIsOpen(scene);
     await bash('ls -l "$1/sub"', [scene.dir]);
-    const before = (await scene.peer.requests())!.length;
+    const before = (await requestsSoFar(scene.peer)).length;
     await python(MAKE_EXCLUSIVELY, [`${scene.dir}/sub`, `${scene.peer.dir}/sub`]);
-    const made = (await scene.peer.requests())!.slice(before);
+    const made = (await requestsSoFar(scene.peer)).slice(before);
     assert.ok(made.filter((request) => request.startsWith('PUT ')).length >= 38);
     const questions = made.filter((request) => !request.startsWith('PUT '));
     // About those that are there, and what comes of their news.
