@@ -30,8 +30,9 @@ const MAX_IDLE_LANES = 32;
 type Connect = (options: object, callback: (error: Error | null, stream: unknown) => void) => void;
 
 /**
- * undici's Client for one request at a time, each on a stream of its own. After each response the stream is destroyed, and the
- * next dispatch connects anew; keeping the Client saves the cost of making one.
+ * undici's Client for one request at a time, each on a client_id of its own. What undici takes for a connection that is kept is a
+ * stream that gets a fresh id for each request: making a stream, a parser and the errors that end them costs more than the rest of a
+ * request. A stream that isn't fit for that is destroyed after its response, and the next dispatch connects anew.
  */
 class Lane {
   readonly client: Client;
@@ -105,12 +106,13 @@ class MuxTransport implements Transport {
   send(request: HttpRequest, exchange: Exchange): void {
     const lane = this.#takeLane();
     lane.exchange = exchange;
-    lane.stream = undefined;
+    if (lane.stream?.destroyed === false) lane.stream.priority = exchange.priority;
+    else lane.stream = undefined;
     this.#busy.add(lane);
     exchange.bytesSent = () => lane.stream?.bytesSent ?? 0;
     exchange.onSettled = (clean) => this.#retire(lane, exchange, clean);
     try {
-      lane.client.dispatch(toDispatchOptions(request, exchange, { reset: true }), exchange);
+      lane.client.dispatch(toDispatchOptions(request, exchange, { reset: false }), exchange);
     } catch (error) {
       exchange.fail(error);
     }
@@ -121,9 +123,14 @@ class MuxTransport implements Transport {
     await Promise.all(lanes.map((lane) => lane.client.destroy()));
   }
 
-  /** A lane whose former stream has not closed yet would make the request wait for that. */
+  /**
+   * The lane used last, so that undici's own time limit ends what is no longer needed. A lane whose former stream is being closed
+   * would make the request wait for that.
+   */
   #takeLane(): Lane {
-    const at = this.#idle.findIndex((lane) => lane.stream?.closed ?? true);
+    const at = this.#idle.findLastIndex(
+      ({ stream }) => stream?.destroyed !== true || stream.closed,
+    );
     const [lane] = at < 0 ? [] : this.#idle.splice(at, 1);
     return lane ?? new Lane((own) => this.#openStream(own));
   }
@@ -140,8 +147,8 @@ class MuxTransport implements Transport {
     this.#busy.delete(lane);
     lane.exchange = undefined;
     if (clean && this.#idle.length < MAX_IDLE_LANES) {
-      // Before undici does it with an error, whose stack node would format: that costs more than the rest of the request.
-      lane.stream?.destroy();
+      // Or before undici does it with an error, whose stack node would format.
+      if (lane.stream?.park() === false) lane.stream.destroy();
       this.#idle.push(lane);
       return;
     }

@@ -17,6 +17,10 @@ export interface StreamOwner {
   onEnded(stream: DuplexMuxStream): void;
   /** The stream was destroyed; called once. `sendEnd`: the peer has to be told. */
   onReleased(stream: DuplexMuxStream, sendEnd: boolean): void;
+  /** The stream has done with its id and wants another one for what it is to send next. `sendEnd`: the peer has to be told. */
+  onParked(stream: DuplexMuxStream, sendEnd: boolean): void;
+  /** Gives a parked stream a fresh id. False: there are none any more. */
+  onUnparked(stream: DuplexMuxStream): boolean;
 }
 
 export interface StreamOptions {
@@ -38,6 +42,7 @@ const nothing = (): void => undefined;
  *     open ──size 0 in──► peerEnded ──'end' read──► closed
  *     open ──end() of an acceptor──► size 0 out ──► closed
  *     any  ──destroy()──► size 0 out, where the peer knows the id and hasn't ended it ──► closed
+ *     open, peerEnded ──park() of an opener──► size 0 out, likewise ──► parked ──write──► open, on a fresh id
  *
  * After the peer's end nothing more is sent: the peer has forgotten the id, and spice-gtk would take further bytes for a new
  * request. Writes then wait until the consumer has read what came before the end, because that is the answer it wants, and fail.
@@ -46,8 +51,8 @@ const nothing = (): void => undefined;
  */
 export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
   readonly high: number;
-  readonly low: number;
-  readonly metadata: boolean;
+  low: number;
+  metadata: boolean;
   readonly maxUnreadBytes: number;
   readonly #owner: StreamOwner;
   readonly #endSendsFrame: boolean;
@@ -59,6 +64,9 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
   #peerEnded = false;
   #endSent = false;
   #endRead = false;
+  /** Readable was told of the peer's end. */
+  #endPassedOn = false;
+  #parked = false;
   #outgoing: Uint8Array[] = [];
   #outgoingBytes = 0;
   #endQueued = false;
@@ -83,6 +91,10 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     this.#owner = owner;
     this.on('error', nothing);
     this.once('end', () => this.#onEndRead());
+  }
+
+  set priority(priority: 'metadata' | 'bulk') {
+    if (this.#parked) this.metadata = priority === 'metadata';
   }
 
   get clientId(): bigint {
@@ -157,6 +169,7 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     if (taken) this.#owner.onRead(this);
     if (this.#wanted && !this.destroyed && this.#peerEnded) {
       this.#wanted = false;
+      this.#endPassedOn = true;
       this.push(null);
     }
   }
@@ -192,6 +205,10 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
       callback(this.#endedByPeer());
       return;
     }
+    if (this.#parked && !this.#unpark()) {
+      callback(new StreamResetError('the channel session has no more ids'));
+      return;
+    }
     this.#onHanded = callback;
     if (this.#peerEnded) return;
     this.#outgoing = buffers;
@@ -199,6 +216,25 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     for (const bytes of buffers) this.#outgoingBytes += bytes.length;
     if (this.#outgoingBytes === 0) this.onHanded();
     else this.#owner.onSendable(this);
+  }
+
+  park(): boolean {
+    const busy = this.#onHanded !== undefined || this.writableLength > 0;
+    const unread = !this.#incoming.empty || this.readableLength > 0;
+    if (this.destroyed || this.#endSendsFrame || this.#endPassedOn || busy || unread) return false;
+    if (this.#parked) return true;
+    this.#owner.onParked(this, this.#bytesSent > 0 && !this.#peerEnded);
+    this.#parked = true;
+    this.#peerEnded = false;
+    this.#hasReceived = false;
+    this.#bytesSent = 0;
+    return true;
+  }
+
+  #unpark(): boolean {
+    if (!this.#owner.onUnparked(this)) return false;
+    this.#parked = false;
+    return true;
   }
 
   override _final(callback: (error?: Error | null) => void): void {

@@ -70,6 +70,19 @@ export class OpenerSession extends MuxSession {
     return stream;
   }
 
+  override onUnparked(stream: DuplexMuxStream): boolean {
+    if (this.exhausted) {
+      // All of them have to be made anew, in another session.
+      for (const parked of [...this.parked]) if (parked !== stream) parked.destroy();
+      return false;
+    }
+    this.#counter += 1;
+    stream.low = this.#counter;
+    this.parked.delete(stream);
+    this.adopt(stream);
+    return true;
+  }
+
   override onSendable(stream: DuplexMuxStream): void {
     this.#highestSent = Math.max(this.#highestSent, stream.low);
     super.onSendable(stream);

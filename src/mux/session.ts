@@ -17,13 +17,15 @@ export interface SessionContext {
  * One channel session: routes frames to streams and streams' frames to the channel. What the two roles do with a frame of an
  * unknown id, and with bytes that are no frames, is theirs.
  *
- * INVARIANT: `ids` has the streams that frames may still arrive for; `live` has those that aren't destroyed, and contains them.
+ * INVARIANT: `ids` has the streams that frames may still arrive for; `live` has those that aren't destroyed, and contains them;
+ * `parked` has those that are between two ids, and shares none with `live`.
  */
 export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner {
   protected readonly counters: MuxCounters;
   protected readonly log: Logger;
   protected readonly ids = new IdTable<DuplexMuxStream>();
   protected readonly live = new Set<DuplexMuxStream>();
+  protected readonly parked = new Set<DuplexMuxStream>();
   protected readonly scheduler: FrameScheduler;
   protected channelSession: ChannelSession | undefined;
   protected decoder = new FrameDecoder(this);
@@ -88,7 +90,7 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
     this.decoder.stop();
     this.scheduler.stop();
     this.onShutDown();
-    for (const stream of this.live) {
+    for (const stream of [...this.live, ...this.parked]) {
       stream.destroy(
         new StreamResetError(`the channel session ended: ${reason.message}`, { cause: reason }),
       );
@@ -151,7 +153,18 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
     if (this.current === stream) this.current = undefined;
   }
 
+  onParked(stream: DuplexMuxStream, sendEnd: boolean): void {
+    this.onReleased(stream, sendEnd);
+    this.parked.add(stream);
+  }
+
+  /** Whoever takes up the ids of the other side has none to give. */
+  onUnparked(_stream: DuplexMuxStream): boolean {
+    return false;
+  }
+
   onReleased(stream: DuplexMuxStream, sendEnd: boolean): void {
+    this.parked.delete(stream);
     this.live.delete(stream);
     this.counters.openStreams = this.live.size;
     this.scheduler.remove(stream);

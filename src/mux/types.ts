@@ -39,6 +39,14 @@ export interface MuxStream extends Duplex {
   readonly clientId: bigint;
   /** Bytes handed to the channel so far on this id: 0 means that the peer can't have seen anything. */
   readonly bytesSent: number;
+  /**
+   * Opener only: ends the client_id as `destroy()` does, and keeps the object: what is written next goes out on a fresh client_id, to
+   * which `clientId` and `bytesSent` then belong. For a consumer that takes a connection for costly and has read an answer to its end.
+   * False: the stream is of no more use, because it is over, or something is unsent or unread.
+   */
+  park(): boolean;
+  /** Of the next client_id; counts while the stream is parked. */
+  priority: 'metadata' | 'bulk';
   /** When a write has called back, its bytes have left this process, and the memory may be used again. */
   readonly keepsNothing: boolean;
 }
