@@ -148,7 +148,7 @@ export class Contents {
   #changed(node: Node, data: FileData): void {
     data.mtime = nowTimespec();
     data.pendingMtime = undefined;
-    if (!node.unlinked) this.#uploads.markDirty(node, data);
+    if (!node.unlinked) this.#uploads.dirty.add(node, data);
   }
 
   /** What is written goes there. The content up to `keep` bytes is in it, or read through it. */

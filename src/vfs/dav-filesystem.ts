@@ -41,13 +41,14 @@ import { Renames } from './rename.js';
 import { ServerCopies } from './server-copies.js';
 import { Space } from './space.js';
 import { createUploader } from './uploader.js';
-import { Uploads, type PendingFile } from './uploads.js';
+import type { PendingFile } from './upload/dirty-files.js';
+import { Uploads } from './uploads.js';
 import { withErrno } from './with-errno.js';
 import { Writeback, type WritebackOptions } from './writeback.js';
 import { Xattrs } from './xattr.js';
 
 export type { KeptFile } from './keep-content.js';
-export type { PendingFile } from './uploads.js';
+export type { PendingFile } from './upload/dirty-files.js';
 
 export interface DavFileSystemOptions {
   readonly client: WebDavClient;
@@ -118,7 +119,7 @@ class Implementation implements DavFileSystem {
     this.#core = new Core(coreOptions);
     this.#uploads = new Uploads(this.#core);
     this.#handles = new Handles(this.#core, this.#uploads);
-    const space = new Space(this.#core, () => this.#uploads.growth());
+    const space = new Space(this.#core, () => this.#uploads.dirty.growth());
     this.#contents = new Contents(this.#core, this.#uploads, this.#handles, space);
     this.#serverCopies = new ServerCopies(this.#core, this.#uploads, this.#handles, this.#contents);
     const { lockTimeoutSec } = options;
@@ -429,11 +430,11 @@ class Implementation implements DavFileSystem {
   }
 
   pending(): PendingFile[] {
-    return this.#uploads.pending();
+    return this.#uploads.dirty.describe();
   }
 
   keepPending(folder: string): Promise<KeptFile[]> {
-    return keepContent(this.#uploads.unsent(), folder);
+    return keepContent(this.#uploads.dirty.contents(this.#core.writeback?.folder), folder);
   }
 
   mounted(): void {

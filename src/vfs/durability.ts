@@ -26,7 +26,9 @@ export class Durability {
 
   /** With `-o writeback` also the files below that are closed and not at the peer: `sync FOLDER`. */
   async syncDirectory(node: Node, signal: AbortSignal): Promise<void> {
-    const closed = this.#uploads.below(node).filter(({ data }) => data?.committed !== undefined);
+    const closed = this.#uploads.dirty
+      .below(node)
+      .filter(({ data }) => data?.committed !== undefined);
     await this.#uploads.uploadAll(signal, closed);
     const profile = await this.#core.profile(signal);
     if (!profile.sync || node.unlinked || this.#isSynced(node)) return;

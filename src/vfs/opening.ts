@@ -257,7 +257,7 @@ export class Opening {
     }
     node.data = data;
     this.#contents.streams.watch(node, data, staging);
-    this.#uploads.markDirty(node, data);
+    this.#uploads.dirty.add(node, data);
     this.#core.noteChange(parent, name);
     return node;
   }

@@ -48,13 +48,14 @@ export class Renames {
   async #bringDirty(node: Node, signal: AbortSignal): Promise<void> {
     await this.#uploads.upload(node, signal);
     if (node.isDirectory)
-      for (const below of this.#uploads.below(node)) await this.#uploads.upload(below, signal);
+      for (const below of this.#uploads.dirty.below(node))
+        await this.#uploads.upload(below, signal);
   }
 
   /** The journal has contents by the old name: closed while the others were brought. */
   #isJournaled(node: Node): boolean {
     if (this.#core.writeback === undefined) return false;
-    const found = node.isDirectory ? this.#uploads.below(node) : [node];
+    const found = node.isDirectory ? this.#uploads.dirty.below(node) : [node];
     return found.some(
       ({ data }) => data?.committed !== undefined || data?.committing !== undefined,
     );

@@ -11,36 +11,22 @@ import { isUnavailable, toFsError } from './errno.js';
 import type { FileData } from './file-data.js';
 import { FsError } from './filesystem.js';
 import { gateOf } from './gate.js';
-import { keepContent, keptFolder, type KeptFile, type UnsentContent } from './keep-content.js';
+import { keepContent, keptFolder, type KeptFile } from './keep-content.js';
 import type { Node } from './node.js';
 import { versionOf } from './reader/versions.js';
 import { withSignal } from './shared-call.js';
 import { forgetPending, pendingOf, posixOf } from './pending.js';
 import { takeSnapshot } from './take-snapshot.js';
 import { isConflict } from './upload/conflict-copy.js';
+import { DirtyFiles } from './upload/dirty-files.js';
 
 const RETRY_FIRST_MS = 1000;
 const RETRY_MAX_MS = 30_000;
 const PARALLEL_UPLOADS = 16;
 
-/** A file whose content is not at the peer. */
-export interface PendingFile {
-  readonly path: string;
-  readonly size: number;
-  /** open: a program has it open and its close will bring it; waiting: it is closed, and brought as soon as can be. */
-  readonly state: 'open' | 'waiting' | 'uploading' | 'refused';
-  /** In the journal: it survives the process. */
-  readonly journaled: boolean;
-  /** When it got there, or was changed last; ms since 1970. */
-  readonly since: number;
-  /** Why the peer doesn't take it. */
-  readonly error?: string;
-}
-
 export class Uploads {
   readonly #core: Core;
-  /** INVARIANT: exactly the nodes with data.dirty. */
-  readonly #dirty = new Set<Node>();
+  readonly dirty = new DirtyFiles();
   #retryTimer: NodeJS.Timeout | undefined;
   #retryDelayMs = RETRY_FIRST_MS;
   #closed = false;
@@ -49,55 +35,11 @@ export class Uploads {
     this.#core = core;
   }
 
-  pending(): PendingFile[] {
-    return [...this.#dirty].map(describePending);
-  }
-
-  /** What is not at the peer, to be kept elsewhere. */
-  unsent(): UnsentContent[] {
-    return [...this.#dirty].map((node) => ({
-      path: node.path,
-      staging: node.data?.staging,
-      journal: node.data?.isCommitted === true ? this.#core.writeback?.folder : undefined,
-    }));
-  }
-
-  /** By how much files will grow at the peer. What is being sent may be there in part already, and counts there. */
-  growth(): number {
-    let bytes = 0;
-    for (const { data } of this.#dirty) {
-      if (data?.staging === undefined || data.upload !== undefined) continue;
-      const unsent = data.stream?.unsent;
-      if (unsent !== undefined) {
-        bytes += unsent;
-        continue;
-      }
-      const there = data.expect === 'absent' ? 0 : data.expect.size;
-      bytes += Math.max(0, data.staging.size - there);
-    }
-    return bytes;
-  }
-
-  /** Dirty nodes at or below a directory. */
-  below(directory: Node): Node[] {
-    return [...this.#dirty].filter((node) => {
-      for (let at = node.parent; at !== undefined; at = at.parent)
-        if (at === directory) return true;
-      return false;
-    });
-  }
-
-  markDirty(node: Node, data: FileData): void {
-    data.dirty = true;
-    this.#dirty.add(node);
-  }
-
   /** What was written is given up: the file was removed or replaced, or the peer refused it for good. */
   discard(node: Node): void {
-    this.#dirty.delete(node);
     const { data } = node;
+    this.dirty.delete(node, data);
     if (data === undefined) return;
-    data.dirty = false;
     data.stream?.abandon();
     this.#core.writeback?.discard(data);
     // Nobody else will ever tell those who have a removed file open what was set on it.
@@ -150,8 +92,8 @@ export class Uploads {
   }
 
   /** Brings everything; the first error after all were tried. */
-  async uploadAll(signal: AbortSignal, nodes: Iterable<Node> = this.#dirty): Promise<void> {
-    const queue = [...nodes].reverse();
+  async uploadAll(signal: AbortSignal, nodes = this.dirty.all()): Promise<void> {
+    const queue = nodes.toReversed();
     let failure: { error: unknown } | undefined;
     const worker = async (): Promise<void> => {
       for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
@@ -168,7 +110,7 @@ export class Uploads {
 
   /** The peer is back: try at once. */
   kick(): void {
-    if (this.#dirty.size === 0) return;
+    if (this.dirty.isEmpty) return;
     this.#retryDelayMs = RETRY_FIRST_MS;
     clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
@@ -181,7 +123,7 @@ export class Uploads {
   }
 
   scheduleRetry(): void {
-    if (this.#closed || this.#retryTimer !== undefined || this.#dirty.size === 0) return;
+    if (this.#closed || this.#retryTimer !== undefined || this.dirty.isEmpty) return;
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = undefined;
       this.#retry();
@@ -191,7 +133,7 @@ export class Uploads {
 
   #retry(): void {
     // Files that are open for writing are brought at their close; the rest has nobody who waits.
-    for (const node of this.#dirty) {
+    for (const node of this.dirty.all()) {
       if (node.data?.committed !== undefined) this.#core.writeback?.enqueue(node);
       else if (node.data?.writers === 0) this.uploadInBackground(node);
     }
@@ -363,8 +305,7 @@ export class Uploads {
     node.writtenMtime = seen ? { mtime, etag: resource.etag } : undefined;
     if (!more) {
       data.mtime = undefined;
-      data.dirty = false;
-      this.#dirty.delete(node);
+      this.dirty.delete(node, data);
     }
     this.confirmed(node, data, { parent, name }, result);
     writeback?.confirmed(data, snapshot.generation);
@@ -410,28 +351,6 @@ interface Sent {
 
 function isDirty({ dirty }: FileData): boolean {
   return dirty;
-}
-
-function describePending(node: Node): PendingFile {
-  const { data, path } = node;
-  const committed = data?.committed;
-  const { refused } = committed ?? {};
-  const { mtime } = data ?? {};
-  const changed = mtime === undefined ? Date.now() : mtime.sec * 1000;
-  return {
-    path,
-    size: data?.staging?.size ?? 0,
-    state: stateOf(data),
-    journaled: data?.isCommitted === true,
-    since: committed?.entry.since ?? changed,
-    ...(refused && { error: refused.message }),
-  };
-}
-
-function stateOf(data: FileData | undefined): PendingFile['state'] {
-  if (data?.upload !== undefined) return 'uploading';
-  if (data?.committed?.refused !== undefined) return 'refused';
-  return data !== undefined && data.handles > 0 && !data.isCommitted ? 'open' : 'waiting';
 }
 
 /** Closes what a node's content held. */

@@ -8,20 +8,21 @@
  *
  * INVARIANT: where a removal or rename has been answered, the journal on disk no longer asks for what it took away.
  */
-import { performance } from 'node:perf_hooks';
 import { permissionsOf } from './attributes.js';
-import { NEVER } from './awaitable.js';
 import type { Core } from './core.js';
-import { isUnavailable, toFsError } from './errno.js';
+import { isUnavailable } from './errno.js';
 import type { Committed, FileData } from './file-data.js';
 import { FsError } from './filesystem.js';
 import { gateOf } from './gate.js';
 import type { Intent } from './journal/frame.js';
 import type { JournalEntry } from './journal/journal.js';
 import type { JournalFolder } from './journal/journal-folder.js';
+import { JournalOwner } from './journal/journal-owner.js';
+import { JournalRoom } from './journal/journal-room.js';
 import { JournaledContent } from './journal/journaled-content.js';
 import { plantPending } from './journal/plant-pending.js';
 import { carriedOut, noteFormer } from './journal/carried-out.js';
+import { Refusals } from './journal/refusals.js';
 import type { Node } from './node.js';
 import { pendingOf, posixOf } from './pending.js';
 import { withSignal } from './shared-call.js';
@@ -29,8 +30,6 @@ import { createStaging } from './staging.js';
 import type { Uploads } from './uploads.js';
 
 const PARALLEL_UPLOADS = 16;
-/** What was refused may be taken later: somebody made room there. */
-const REFUSED_RETRY_MS = 5 * 60_000;
 
 export interface WritebackOptions {
   readonly folder: JournalFolder;
@@ -45,42 +44,41 @@ export interface WritebackOptions {
 export class Writeback {
   readonly #core: Core;
   readonly #uploads: Uploads;
-  readonly #options: WritebackOptions;
+  readonly #folder: JournalFolder;
+  readonly #accepts: boolean;
+  readonly #room: JournalRoom;
+  readonly #owner: JournalOwner;
+  readonly #refusals: Refusals;
   /** To be uploaded, in the order in which they were closed. */
   readonly #queue = new Set<Node>();
-  readonly #refused = new Set<NodeJS.Timeout>();
   #running = 0;
   /** What a former mount left waits until this one has found out whether it can be. */
   #isStarted = false;
-  /** Contents that are being added to the journal. */
-  #adding = 0;
-  #roomWaiters: (() => void)[] = [];
-  #progressAt = performance.now();
-  /** Is the peer the share that the journal is of? Undefined: not asked since it appeared. */
-  #rightPeer: Promise<boolean> | undefined;
-  #wrongPeer = false;
 
   constructor(core: Core, uploads: Uploads, options: WritebackOptions) {
     this.#core = core;
     this.#uploads = uploads;
-    this.#options = options;
-    for (const node of plantPending(core, uploads, options.folder.journal)) this.enqueue(node);
+    const { folder } = options;
+    this.#folder = folder;
+    this.#accepts = options.accepts;
+    this.#room = new JournalRoom(folder.journal, options.limitBytes, options.timeoutMs);
+    this.#owner = new JournalOwner(core, folder);
+    this.#refusals = new Refusals(core, (node) => this.enqueue(node));
+    for (const node of plantPending(core, uploads, folder.journal)) this.enqueue(node);
   }
 
   get folder(): string {
-    return this.#options.folder.journal.folder;
+    return this.#folder.journal.folder;
   }
 
   get accepts(): boolean {
-    const { accepts, folder } = this.#options;
-    return accepts && !this.#wrongPeer && !folder.journal.broken;
+    return this.#accepts && !this.#owner.isOther && !this.#folder.journal.broken;
   }
 
   /** The peer may be another. */
   peerReturned(): void {
-    this.#rightPeer = undefined;
-    this.#wrongPeer = false;
-    this.#progressAt = performance.now();
+    this.#owner.forget();
+    this.#room.noteProgress();
   }
 
   /** For a close: resolves when what was written is in the journal, or at the peer. */
@@ -95,20 +93,20 @@ export class Writeback {
         continue;
       }
       if (data.isCommitted) {
-        this.#tellRefusal(data.committed!);
+        this.#refusals.tell(data.committed!);
         return;
       }
       const size = data.staging?.size ?? 0;
-      if (!this.accepts || size > this.#options.limitBytes) return this.#direct(node, signal);
-      if (!this.#hasRoom(size)) {
-        if (!(await this.#waitForRoom(signal))) return this.#direct(node, signal);
+      if (!this.accepts || !this.#room.mayHold(size)) return this.#direct(node, signal);
+      if (!this.#room.hasRoom(size)) {
+        if (!(await this.#room.wait(signal))) return this.#direct(node, signal);
         continue;
       }
       const refused = data.committed;
       const committing = this.#tryToCommit(node, data);
       data.committing = committing.then(ignore).finally(() => (data.committing = undefined));
       if (!(await committing)) return this.#direct(node, signal);
-      if (refused !== undefined) this.#tellRefusal(refused);
+      if (refused !== undefined) this.#refusals.tell(refused);
     }
   }
 
@@ -130,17 +128,9 @@ export class Writeback {
     return this.#uploads.upload(node, signal);
   }
 
-  /** An error of the upload of what was closed before is told once. */
-  #tellRefusal(committed: Committed): void {
-    const { refused, untold } = committed;
-    if (refused === undefined || untold !== true) return;
-    committed.untold = false;
-    throw refused;
-  }
-
   /** False: it can't be there. */
   async #commitOnce(node: Node, data: FileData): Promise<boolean> {
-    const { journal } = this.#options.folder;
+    const { journal } = this.#folder;
     const { staging } = data;
     if (staging === undefined) throw new FsError('EIO', `${node.path}: dirty without content`);
     const snapshot = staging.snapshot();
@@ -149,13 +139,11 @@ export class Writeback {
       snapshot.release();
       return false;
     }
-    this.#adding += snapshot.size;
     let entry: JournalEntry;
     try {
       const intent = this.#intentOf(node, data);
-      entry = await journal.add(intent, snapshot);
+      entry = await this.#room.adding(snapshot.size, () => journal.add(intent, snapshot));
     } finally {
-      this.#adding -= snapshot.size;
       snapshot.release();
     }
     if (node.data !== data || !data.dirty || node.unlinked) {
@@ -195,20 +183,20 @@ export class Writeback {
   async noteAttributes(node: Node, data: FileData): Promise<void> {
     if (data.committed === undefined) return;
     const { posix, mtime } = this.#intentOf(node, data);
-    await this.#options.folder.journal.change(data.committed.entry, { posix, mtime });
+    await this.#folder.journal.change(data.committed.entry, { posix, mtime });
   }
 
   /** The version that the content is to take the place of has another ETag, by a change of ours. */
   async noteVersion({ committed, expect }: FileData): Promise<void> {
     if (committed === undefined) return;
-    await this.#options.folder.journal.change(committed.entry, { expect });
+    await this.#folder.journal.change(committed.entry, { expect });
   }
 
   /** The file has another name, or one name less. */
   async noteName(node: Node): Promise<void> {
     const entry = node.data?.committed?.entry;
     if (entry === undefined) return;
-    await this.#options.folder.journal.change(entry, { path: node.path, removing: false });
+    await this.#folder.journal.change(entry, { path: node.path, removing: false });
   }
 
   /** After the last close: the journal has the bytes, memory and other files need not. */
@@ -220,7 +208,7 @@ export class Writeback {
       void upload.then(() => this.leaveToJournal(data));
       return;
     }
-    const { journal } = this.#options.folder;
+    const { journal } = this.#folder;
     const { entry, generation } = committed!;
     data.staging = new JournaledContent(journal, entry, generation, () =>
       createStaging(this.#core.options),
@@ -259,21 +247,19 @@ export class Writeback {
   async prepare(node: Node, data: FileData, signal: AbortSignal): Promise<boolean> {
     const { committed } = data;
     if (committed === undefined) return true;
-    const { folder } = this.#options;
-    if (!(await withSignal(this.#isRightPeer(), signal))) {
-      throw new FsError('EIO', `the peer is another share; ${folder.remedy}`);
-    }
+    await this.#owner.check(signal);
+    const { journal } = this.#folder;
     const { entry, former } = committed;
     if (former.length > 0 || entry.intent.removing) {
-      const outcome = await carriedOut(this.#core, folder.journal, data, committed, signal);
+      const outcome = await carriedOut(this.#core, journal, data, committed, signal);
       if (outcome === 'removed') return false;
-      await noteFormer(folder.journal, committed, data.attempts);
+      await noteFormer(journal, committed, data.attempts);
       if (outcome !== undefined) {
         data.expect = outcome;
         data.exclusive = false;
-        await folder.journal.change(entry, { expect: outcome, exclusive: false });
+        await journal.change(entry, { expect: outcome, exclusive: false });
       }
-      if (entry.intent.removing) await folder.journal.change(entry, { removing: false });
+      if (entry.intent.removing) await journal.change(entry, { removing: false });
     }
     // What is there may be our own by now, and can't be told from a rival's with the same content.
     if (entry.tried) data.exclusive = false;
@@ -289,9 +275,9 @@ export class Writeback {
   /** The peer has confirmed the content of that generation. */
   confirmed(data: FileData, generation: number): void {
     const { committed } = data;
-    this.#progressAt = performance.now();
+    this.#room.noteProgress();
     if (committed === undefined) return;
-    const { journal } = this.#options.folder;
+    const { journal } = this.#folder;
     const { entry, former } = committed;
     const isNewer = committed.generation > generation;
     const isLeft =
@@ -308,7 +294,7 @@ export class Writeback {
     void journal.change(entry, { expect: data.expect, exclusive: false }).catch(() => undefined);
     for (const each of former) journal.remove(each);
     data.committed = { ...committed, former: [] };
-    this.#madeRoom();
+    this.#room.made();
   }
 
   /** What is in the journal is no longer wanted. On disk with `settle`. */
@@ -320,30 +306,15 @@ export class Writeback {
   }
 
   #forget({ entry, former }: Committed): void {
-    const { journal } = this.#options.folder;
+    const { journal } = this.#folder;
     for (const each of former) journal.remove(each);
     journal.remove(entry);
-    this.#madeRoom();
+    this.#room.made();
   }
 
   /** The peer doesn't take it. It stays. */
   refuse(node: Node, committed: Committed, error: unknown): void {
-    const refused = toFsError(error);
-    if (committed.refused?.message !== refused.message) {
-      this.#core.log.error('the peer does not take a closed file; it stays in the journal', {
-        path: node.path,
-        errno: refused.errno,
-        reason: refused.message,
-        remedy: remedyOf(refused),
-      });
-    }
-    committed.refused = refused;
-    committed.untold = true;
-    const timer = setTimeout(() => {
-      this.#refused.delete(timer);
-      this.enqueue(node);
-    }, REFUSED_RETRY_MS).unref();
-    this.#refused.add(timer);
+    this.#refusals.add(node, committed, error);
   }
 
   // ---- removals
@@ -372,7 +343,7 @@ export class Writeback {
     await data?.committing;
     const entry = data?.committed?.entry;
     if (entry !== undefined) {
-      await this.#options.folder.journal.change(entry, { removing: true });
+      await this.#folder.journal.change(entry, { removing: true });
     }
     await this.settle();
   }
@@ -381,71 +352,18 @@ export class Writeback {
   async removalFailed(data: FileData | undefined): Promise<void> {
     const entry = data?.committed?.entry;
     if (entry !== undefined) {
-      await this.#options.folder.journal.change(entry, { removing: false });
+      await this.#folder.journal.change(entry, { removing: false });
     }
   }
 
   /** What was confirmed or discarded is so on disk. */
   settle(): Promise<void> {
-    return this.#options.folder.journal.settle();
+    return this.#folder.journal.settle();
   }
 
   async close(): Promise<void> {
-    for (const timer of this.#refused) clearTimeout(timer);
-    await this.#options.folder.close();
-  }
-
-  // ---- room
-
-  #hasRoom(size: number): boolean {
-    const used = this.#options.folder.journal.bytes + this.#adding;
-    return used === 0 || used + size <= this.#options.limitBytes;
-  }
-
-  /** False: nothing gets through to the peer. */
-  async #waitForRoom(signal: AbortSignal): Promise<boolean> {
-    const { timeoutMs } = this.#options;
-    const left = Math.max(this.#progressAt, performance.now() - timeoutMs) + timeoutMs;
-    let timer: NodeJS.Timeout | undefined;
-    const change = new Promise<boolean>((resolve) => {
-      this.#roomWaiters.push(() => resolve(true));
-      timer = setTimeout(() => resolve(false), Math.max(left - performance.now(), timeoutMs / 2));
-    });
-    try {
-      return await withSignal(change, signal);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #madeRoom(): void {
-    const woken = this.#roomWaiters;
-    this.#roomWaiters = [];
-    for (const wake of woken) wake();
-  }
-
-  // ---- identity
-
-  #isRightPeer(): Promise<boolean> {
-    this.#rightPeer ??= this.#askIdentity().catch((error: unknown) => {
-      this.#rightPeer = undefined;
-      throw error;
-    });
-    return this.#rightPeer;
-  }
-
-  async #askIdentity(): Promise<boolean> {
-    const profile = await this.#core.profile(NEVER);
-    const { posix } = await this.#core.client.stat('', { signal: NEVER });
-    const file = posix?.ino === undefined ? '' : ` ${posix.dev ?? ''}:${posix.ino}`;
-    const { folder } = this.#options;
-    if (await folder.isOf(`${profile.name}${file}\n`)) return true;
-    this.#wrongPeer = true;
-    this.#core.log.error('the journal is of another share: nothing of it is uploaded', {
-      folder: this.folder,
-      remedy: folder.remedy,
-    });
-    return false;
+    this.#refusals.close();
+    await this.#folder.close();
   }
 }
 
@@ -457,20 +375,4 @@ function ignore(): void {
 function hasMore(data: FileData): boolean {
   const { mode, mtime, atime } = pendingOf(data);
   return mode !== undefined || mtime !== undefined || atime !== undefined;
-}
-
-function remedyOf({ errno }: FsError): string {
-  switch (errno) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'make room at the peer';
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return 'let the user write there, or remove or move the file here';
-    case 'ENOENT':
-      return 'make its folder again, or remove or move the file here';
-    default:
-      return 'see davport status; remove or move the file here to end it';
-  }
 }

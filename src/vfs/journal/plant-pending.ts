@@ -40,7 +40,7 @@ function plant(core: Core, uploads: Uploads, journal: Journal, entries: JournalE
   data.pendingAtime = atime;
   data.committed = { entry, generation: 0, former: entries };
   node.data = data;
-  uploads.markDirty(node, data);
+  uploads.dirty.add(node, data);
   return node;
 }
 
