@@ -90,6 +90,9 @@ export interface DavFileSystem extends FileSystem {
   peerReturned(): void;
 }
 
+/** Asked for (security.capability) before the first write to each file: one error for all, because a stack costs more than the rest. */
+const OTHER_NAMESPACE = new FsError('EOPNOTSUPP');
+
 export function createDavFileSystem(options: DavFileSystemOptions): DavFileSystem {
   return withErrno(new Implementation(options), options.log);
 }
@@ -250,7 +253,7 @@ class Implementation implements DavFileSystem {
   }
 
   getxattr(nodeId: number, name: string, ctx: RequestContext): Awaitable<Uint8Array> {
-    if (!name.startsWith('user.')) throw new FsError('EOPNOTSUPP');
+    if (!name.startsWith('user.')) throw OTHER_NAMESPACE;
     return this.#xattrs.get(this.#core.node(nodeId), name, ctx);
   }
 

@@ -32,6 +32,7 @@ LEFT_OUT = [
     ),
     Left({'utimens', 'futimens', 'touch', 'utimens_mtime_only'}, ALL, NATIVE, 'the package passes the access time twice, or nothing'),
     Left({'map_store'}, ALL, NATIVE, 'that a write comes from a mapping is not passed on: beside O_APPEND it may go to the end'),
+    Left({'open_path_only'}, ALL, NATIVE, 'libfuse 2 keeps a removed file for those who opened it, and O_PATH does not open'),
     Left({'link'}, ALL, NATIVE, 'libfuse 2 numbers inodes by path: two names of one file are two files to it'),
 ]
 
