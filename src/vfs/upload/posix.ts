@@ -40,7 +40,9 @@ export async function storePosix(
   }
   if (changes.length === 0) return resource;
   try {
-    await job.client.proppatch(path, changes, { signal: job.signal });
+    const told = await job.client.proppatch(path, changes, { signal: job.signal });
+    // Our own share: the version is another one by that.
+    if (told !== undefined) return told;
   } catch (error) {
     job.log.warn('mode and times could not be stored', { path, reason: (error as Error).message });
     return resource;

@@ -17,6 +17,8 @@ export interface HeldShare {
   hold(method: string): void;
   held(): number;
   letGo(method: string): void;
+  /** The next answer to such a request is lost, after the deed. */
+  loseAnswer(method: string): void;
 }
 
 export async function startHeldShare(
@@ -27,9 +29,17 @@ export async function startHeldShare(
   const root = makeTempDir('davport-held-');
   const share = await createShare({ root });
   const holding = new Set<string>();
+  const losing = new Set<string>();
   let waiting: { method: string | undefined; serve: () => void }[] = [];
   const server = http.createServer((req, res) => {
     onRequest(req);
+    if (losing.delete(req.method!)) {
+      const writeHead = res.writeHead.bind(res) as (...head: unknown[]) => http.ServerResponse;
+      res.writeHead = (...head: unknown[]) => {
+        req.socket.destroy();
+        return writeHead(...head);
+      };
+    }
     const serve = (): void => share.handler(req, res);
     if (holding.has(req.method!)) waiting.push({ method: req.method, serve });
     else serve();
@@ -61,5 +71,6 @@ export async function startHeldShare(
       waiting = waiting.filter((request) => request.method !== method);
       for (const { serve } of free) serve();
     },
+    loseAnswer: (method) => losing.add(method),
   };
 }
