@@ -142,7 +142,9 @@ def getdents(fd, size):
 def lists_what_stays(mounted, local, sides, args):
     """An entry that stays is told exactly once; one that never was, never."""
     if isinstance(mounted, str) or isinstance(local, str):
-        return mounted == local
+        # Of a folder that was removed there is nothing to read; who has read to its end before need not ask.
+        removed = os.fstat(sides.local.listings[args[0]].fd).st_nlink == 0
+        return mounted == local or (removed and {mounted, local} == {'ENOENT', None})
     listing = sides.mounted.listings[args[0]]
     watch = sides.watches[args[0]]
     seen = [name for name in sides.mounted.visible(listing.seen) if name not in ('.', '..')]
