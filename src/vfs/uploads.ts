@@ -66,6 +66,7 @@ export class Uploads {
     durable: boolean,
     isWanted: (data: FileData) => boolean,
   ): Promise<void> {
+    const how = { signal, durable, isWanted };
     for (;;) {
       const { data } = node;
       if (data?.dirty !== true || node.unlinked || !isWanted(data)) return;
@@ -80,7 +81,7 @@ export class Uploads {
         continue;
       }
       const { path } = node;
-      const attempt = this.#attempt(node, data, signal, durable);
+      const attempt = this.#attempt(node, data, how);
       data.upload = attempt.catch(() => undefined).finally(() => (data.upload = undefined));
       try {
         await attempt;
@@ -242,11 +243,11 @@ export class Uploads {
     this.#core.nodes.dropIfUnused(node);
   }
 
-  async #attempt(node: Node, data: FileData, signal: AbortSignal, durable: boolean): Promise<void> {
+  async #attempt(node: Node, data: FileData, how: How): Promise<void> {
     for (let lost: FsError | undefined; ;) {
       const sent: Sent = { generation: undefined };
       try {
-        await this.#uploadOnce(node, data, signal, durable, sent);
+        await this.#uploadOnce(node, data, how, sent);
         if (data.lost === lost) data.lost = undefined;
         return;
       } catch (error) {
@@ -264,8 +265,7 @@ export class Uploads {
   async #uploadOnce(
     node: Node,
     data: FileData,
-    signal: AbortSignal,
-    durable: boolean,
+    { signal, durable, isWanted }: How,
     sent: Sent,
   ): Promise<void> {
     const profile = await this.#core.profile(signal);
@@ -278,8 +278,12 @@ export class Uploads {
     const { staging, attempts } = data;
     if (staging === undefined) throw new FsError('EIO', `${node.path}: dirty without content`);
     const snapshot = await takeSnapshot(staging, uploader, { path: node.path, attempts }, signal);
+    if (!isWanted(data)) {
+      snapshot.release();
+      return;
+    }
     sent.generation = snapshot.generation;
-    writeback?.begin(data);
+    if (writeback !== undefined) await writeback.begin(node, data, snapshot);
     const { mtime } = data;
     const pending = pendingOf(data);
     const mode = pending.mode ?? this.#executableMode(node, profile);
@@ -342,6 +346,13 @@ export class Uploads {
     // What the peer has under the name is another file; whoever has this one open keeps it.
     this.#core.replace(node);
   }
+}
+
+interface How {
+  readonly signal: AbortSignal;
+  readonly durable: boolean;
+  /** Is there still something to bring for whoever asked? */
+  readonly isWanted: (data: FileData) => boolean;
 }
 
 /** What of the staged content was sent. */

@@ -9,13 +9,13 @@
  * INVARIANT: where a removal or rename has been answered, the journal on disk no longer asks for what it took away.
  */
 import { permissionsOf } from './attributes.js';
+import type { StagingSnapshot } from './content.js';
 import type { Core } from './core.js';
 import { isUnavailable } from './errno.js';
 import type { Committed, FileData } from './file-data.js';
 import { FsError } from './filesystem.js';
 import { gateOf } from './gate.js';
 import type { Intent } from './journal/frame.js';
-import type { JournalEntry } from './journal/journal.js';
 import type { JournalFolder } from './journal/journal-folder.js';
 import { JournalOwner } from './journal/journal-owner.js';
 import { JournalRoom } from './journal/journal-room.js';
@@ -103,25 +103,24 @@ export class Writeback {
         continue;
       }
       const refused = data.committed;
-      const committing = this.#tryToCommit(node, data);
-      data.committing = committing.then(ignore).finally(() => (data.committing = undefined));
-      if (!(await committing)) return this.#direct(node, signal);
+      const isThere = await this.#committing(data, this.#commitOnce(node, data));
+      if (isThere !== true) return this.#direct(node, signal);
       if (refused !== undefined) this.#refusals.tell(refused);
     }
   }
 
-  /** False: it is not in the journal. Never rejects. */
-  async #tryToCommit(node: Node, data: FileData): Promise<boolean> {
-    try {
-      return await this.#commitOnce(node, data);
-    } catch (error) {
+  /** Undefined: the journal takes nothing. Others wait until it is over. REQUIRES: nothing else is being added. Never rejects. */
+  #committing<T>(data: FileData, adding: Promise<T>): Promise<T | undefined> {
+    const outcome = adding.catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#core.log.warn('the journal takes nothing; uploading at once', {
-        folder: this.folder,
-        reason,
-      });
-      return false;
-    }
+      const { folder } = this;
+      this.#core.log.warn('the journal takes nothing; uploading at once', { folder, reason });
+      return undefined;
+    });
+    data.committing = outcome.then(() => {
+      data.committing = undefined;
+    });
+    return outcome;
   }
 
   #direct(node: Node, signal: AbortSignal): Promise<void> {
@@ -130,25 +129,26 @@ export class Writeback {
 
   /** False: it can't be there. */
   async #commitOnce(node: Node, data: FileData): Promise<boolean> {
-    const { journal } = this.#folder;
     const { staging } = data;
     if (staging === undefined) throw new FsError('EIO', `${node.path}: dirty without content`);
     const snapshot = staging.snapshot();
-    if (snapshot.changes?.isWhole === false) {
-      // The rest is at the peer only: a crash would have half a file.
-      snapshot.release();
-      return false;
-    }
-    let entry: JournalEntry;
     try {
-      const intent = this.#intentOf(node, data);
-      entry = await this.#room.adding(snapshot.size, () => journal.add(intent, snapshot));
+      // The rest of a part is at the peer only: a crash would have half a file.
+      if (snapshot.changes?.isWhole === false) return false;
+      await this.#add(node, data, snapshot);
+      return true;
     } finally {
       snapshot.release();
     }
+  }
+
+  async #add(node: Node, data: FileData, snapshot: StagingSnapshot): Promise<void> {
+    const { journal } = this.#folder;
+    const intent = this.#intentOf(node, data);
+    const entry = await this.#room.adding(snapshot.size, () => journal.add(intent, snapshot));
     if (node.data !== data || !data.dirty || node.unlinked) {
       journal.remove(entry);
-      return true;
+      return;
     }
     const before = data.committed;
     const former = before === undefined ? [] : [...before.former];
@@ -158,7 +158,6 @@ export class Writeback {
     // Of while it was written: an upload may have been confirmed, a mode set.
     await journal.change(entry, this.#intentOf(node, data));
     this.enqueue(node);
-    return true;
   }
 
   #intentOf(node: Node, data: FileData): Intent {
@@ -267,8 +266,18 @@ export class Writeback {
     return true;
   }
 
-  /** An upload of what is staged now begins: of what was closed meanwhile, perhaps. */
-  begin(data: FileData): void {
+  /**
+   * An upload begins. What was written since the close goes along; should nobody hear of it, the journal has to know it, or the next mount
+   * would take it for somebody else's.
+   */
+  async begin(node: Node, data: FileData, snapshot: StagingSnapshot): Promise<void> {
+    while (data.committing !== undefined) await data.committing;
+    const { committed } = data;
+    const isNewer = committed !== undefined && committed.generation < snapshot.generation;
+    const isWhole = snapshot.changes?.isWhole !== false;
+    if (isNewer && isWhole && this.accepts && this.#room.hasRoom(snapshot.size)) {
+      await this.#committing(data, this.#add(node, data, snapshot));
+    }
     if (data.committed !== undefined) data.committed.entry.tried = true;
   }
 
@@ -365,10 +374,6 @@ export class Writeback {
     this.#refusals.close();
     await this.#folder.close();
   }
-}
-
-function ignore(): void {
-  return;
 }
 
 /** Mode or times that the peer hasn't got. */

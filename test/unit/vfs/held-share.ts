@@ -13,6 +13,8 @@ import { makeFileSystem } from './file-system.js';
 export interface HeldShare {
   readonly root: string;
   readonly fs: DavFileSystem;
+  /** Another file system on the same share. */
+  again(options: Partial<DavFileSystemOptions>): DavFileSystem;
   /** From now on these requests wait. */
   hold(method: string): void;
   held(): number;
@@ -47,12 +49,14 @@ export async function startHeldShare(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const client = createTcpHttpClient(`http://127.0.0.1:${port}/`);
-  const fs = makeFileSystem({
-    client: createWebDavClient(client, { log: silentLogger }),
-    attrTtlMs: 1000,
-    negativeTtlMs: 0,
-    ...options,
-  });
+  const again = (more: Partial<DavFileSystemOptions>): DavFileSystem =>
+    makeFileSystem({
+      client: createWebDavClient(client, { log: silentLogger }),
+      attrTtlMs: 1000,
+      negativeTtlMs: 0,
+      ...more,
+    });
+  const fs = again(options);
   t.after(async () => {
     await fs.destroy();
     await client.close();
@@ -63,6 +67,7 @@ export async function startHeldShare(
   return {
     root,
     fs,
+    again,
     hold: (method) => holding.add(method),
     held: () => waiting.length,
     letGo(method) {
