@@ -4,8 +4,6 @@
  */
 import type { StagedFile, UploadResult } from './content.js';
 import type { Core } from './core.js';
-import type { ServerProfile } from '../webdav/types.js';
-import { permissionsOf } from './attributes.js';
 import { NEVER } from './awaitable.js';
 import { isUnavailable, toFsError } from './errno.js';
 import type { FileData } from './file-data.js';
@@ -15,7 +13,7 @@ import { keepContent, keptFolder, type KeptFile } from './keep-content.js';
 import type { Node } from './node.js';
 import { versionOf } from './reader/versions.js';
 import { withSignal } from './shared-call.js';
-import { forgetPending, pendingOf, posixOf } from './pending.js';
+import { forgetPending, pendingOf, posixOf, withKeptMode } from './pending.js';
 import { takeSnapshot } from './take-snapshot.js';
 import { isConflict } from './upload/conflict-copy.js';
 import { DirtyFiles } from './upload/dirty-files.js';
@@ -286,12 +284,11 @@ export class Uploads {
     if (writeback !== undefined) await writeback.begin(node, data, snapshot);
     const { mtime } = data;
     const pending = pendingOf(data);
-    const mode = pending.mode ?? this.#executableMode(node, profile);
     const { path, parent, name } = node;
     let result: UploadResult;
     try {
       const { expect, exclusive } = data;
-      const posix = posixOf(node, { ...pending, mode });
+      const posix = posixOf(node, withKeptMode(node, pending, options, profile));
       const target = { path, expect, exclusive, posix, durable, attempts };
       const { stream } = data;
       data.stream = undefined;
@@ -314,12 +311,6 @@ export class Uploads {
     this.confirmed(node, data, { parent, name }, result);
     writeback?.confirmed(data, snapshot.generation);
     this.#retryDelayMs = RETRY_FIRST_MS;
-  }
-
-  /** mod_dav's PUT makes a new file with the mode of new ones: that the old one could be executed is said again. */
-  #executableMode({ resource }: Node, profile: ServerProfile): number | undefined {
-    if (!profile.setsExecutable || resource.executable !== true) return undefined;
-    return permissionsOf(resource, this.#core.options, profile);
   }
 
   /** The peer has `result` for the content of the node, stored under the name that it then had. */

@@ -8,7 +8,6 @@
  *
  * INVARIANT: where a removal or rename has been answered, the journal on disk no longer asks for what it took away.
  */
-import { permissionsOf } from './attributes.js';
 import type { StagingSnapshot } from './content.js';
 import type { Core } from './core.js';
 import { isUnavailable } from './errno.js';
@@ -24,7 +23,7 @@ import { plantPending } from './journal/plant-pending.js';
 import { carriedOut, noteFormer } from './journal/carried-out.js';
 import { Refusals } from './journal/refusals.js';
 import type { Node } from './node.js';
-import { pendingOf, posixOf } from './pending.js';
+import { pendingOf, posixOf, withKeptMode } from './pending.js';
 import { withSignal } from './shared-call.js';
 import { createStaging } from './staging.js';
 import type { Uploads } from './uploads.js';
@@ -162,17 +161,12 @@ export class Writeback {
 
   #intentOf(node: Node, data: FileData): Intent {
     const { options, client } = this.#core;
-    const { resource } = node;
-    const pending = pendingOf(data);
-    // A server with an executable flag loses it with the old content.
-    const isKept = client.knownProfile?.setsExecutable === true && resource.executable === true;
-    const mode =
-      pending.mode ?? (isKept ? permissionsOf(resource, options, client.knownProfile) : undefined);
+    const pending = withKeptMode(node, pendingOf(data), options, client.knownProfile);
     return {
       path: node.path,
       expect: data.expect,
       exclusive: data.exclusive,
-      posix: posixOf(node, { ...pending, mode }) ?? {},
+      posix: posixOf(node, pending) ?? {},
       mtime: data.mtime,
       removing: false,
     };
