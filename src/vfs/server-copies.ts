@@ -62,6 +62,7 @@ export class ServerCopies {
     const dated = this.#core.client.knownProfile?.name === 'phodav' && { mtime: nowTimespec() };
     const posix = { mode: S_IFREG | (mode & 0o7777), ...dated };
     const request = { path, expect: data.expect, posix };
+    await this.#core.writeback?.beforeUnknown();
     let result: UploadResult;
     try {
       result = await this.#core.options.uploader.copy(request, { path: source.path, version });

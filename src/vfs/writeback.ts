@@ -267,12 +267,18 @@ export class Writeback {
   async begin(node: Node, data: FileData, snapshot: StagingSnapshot): Promise<void> {
     while (data.committing !== undefined) await data.committing;
     const { committed } = data;
-    const isNewer = committed !== undefined && committed.generation < snapshot.generation;
+    if (committed === undefined) return this.beforeUnknown();
+    const isNewer = committed.generation < snapshot.generation;
     const isWhole = snapshot.changes?.isWhole !== false;
     if (isNewer && isWhole && this.accepts && this.#room.hasRoom(snapshot.size)) {
       await this.#committing(data, this.#add(node, data, snapshot));
     }
     if (data.committed !== undefined) data.committed.entry.tried = true;
+  }
+
+  /** Before a name gets a content that is not in the journal: an older one that is done must not be found there by the next mount. */
+  async beforeUnknown(): Promise<void> {
+    await this.settle().catch(() => undefined);
   }
 
   /** The peer has confirmed the content of that generation. */

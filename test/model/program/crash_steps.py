@@ -31,10 +31,20 @@ def close_quietly(fd):
         pass
 
 
-def write_file(world, path, flags, pieces, before=b''):
+def write_file(world, path, flags, pieces, before=b'', in_place=False):
     """Opens, writes, closes; with an fsync somewhere, or none."""
-    content = before
+    content = there = before
+    fresh = []
     synced = world.random.randrange(2 * len(pieces) + 2)
+
+    def bring(call):
+        nonlocal there
+        if in_place:
+            world.promises.tried(path, *mixtures(there, content, fresh))
+        brought(world.promises, path, content, call)
+        there = content
+        fresh.clear()
+
     world.promises.unsure(path)
     fd = os.open(world.at(path), flags, 0o644)
     try:
@@ -42,16 +52,17 @@ def write_file(world, path, flags, pieces, before=b''):
             os.pwrite(fd, piece, at) if at is not None else os.write(fd, piece)
             at = len(content) if at is None else at
             content = content.ljust(at, b'\0')[:at] + piece + content[at + len(piece):]
+            fresh.append((at, piece))
             if number == synced:
-                brought(world.promises, path, content, lambda: os.fsync(fd))
+                bring(lambda: os.fsync(fd))
             if number == synced - 1:
-                brought(world.promises, path, content, lambda: os.close(os.dup(fd)))
+                bring(lambda: os.close(os.dup(fd)))
     except BaseException:
         # Nobody is told of what comes of this close.
-        world.promises.tried(path, content)
+        world.promises.tried(path, content, *(mixtures(there, content, fresh) if in_place else []))
         close_quietly(fd)
         raise
-    brought(world.promises, path, content, lambda: os.close(fd))
+    bring(lambda: os.close(fd))
 
 
 def mixtures(before, after, pieces):
@@ -129,13 +140,7 @@ def patch(world):
     before = world.promises.content(path)
     at = [world.random.randrange(len(before) + 1) for _ in range(3)]
     pieces = [(each, bytes_of(world.next_seed(), 2000)) for each in at]
-    if world.writes_in_place:
-        for count in range(1, len(pieces) + 1):
-            after = before
-            for start, piece in pieces[:count]:
-                after = after.ljust(start, b'\0')[:start] + piece + after[start + len(piece):]
-            world.promises.tried(path, *mixtures(before, after, pieces[:count]))
-    write_file(world, path, os.O_RDWR, pieces, before)
+    write_file(world, path, os.O_RDWR, pieces, before, in_place=world.writes_in_place)
 
 
 @step(2)
