@@ -1,9 +1,12 @@
 /** Members of folders: what is cached of them, and how the peer is asked. */
+import { hasTime, nextTurn } from '../turns.js';
 import type { Listing, Resource } from '../webdav/types.js';
 import type { Core } from './core.js';
 import type { CachedListing } from './name-cache.js';
 import { Members } from './members.js';
 import type { Node } from './node.js';
+
+const CHILDREN_AT_ONCE = 256;
 
 export class Listings {
   readonly #core: Core;
@@ -91,7 +94,7 @@ export class Listings {
     }
     if (this.#mergeOwn(directory, members, before)) {
       this.#core.watch.noteListing(inquiry, directory, this.#core.now());
-      this.#remember(directory, answer, members);
+      await this.#remember(directory, answer, members);
     }
     return members;
   }
@@ -111,17 +114,20 @@ export class Listings {
     return complete;
   }
 
-  #remember(directory: Node, answer: Listing, members: Map<string, Resource>): void {
+  async #remember(directory: Node, answer: Listing, members: Map<string, Resource>): Promise<void> {
     const at = this.#core.now();
     directory.misses = 0;
     this.#core.cache.putListing(directory.id, members, at);
     this.#core.sweep.look(directory.path, answer.uploads, answer.toldAt);
+    let count = 0;
     for (const [name, child] of directory.children) {
       const resource = members.get(name);
       if (resource === undefined || child.isLocal) continue;
       // Adopted while the listing came.
-      if (child.resource === resource) child.resourceAt = at;
+      if (child.resource === resource) child.resourceAt = Math.max(child.resourceAt, at);
       else this.#core.adopt(directory, name, resource, at);
+      // What is known better by then is kept by its age.
+      if ((count += 1) % CHILDREN_AT_ONCE === 0 && !hasTime()) await nextTurn();
     }
   }
 }

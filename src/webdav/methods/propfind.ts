@@ -1,4 +1,5 @@
 import type { BodySink, HttpHead } from '../../http/types.js';
+import { hasTime } from '../../turns.js';
 import type { AskOptions } from '../change.js';
 import { send, type DavContext } from '../context.js';
 import { MultistatusReader, type MultistatusEntry } from '../multistatus.js';
@@ -24,30 +25,43 @@ export async function propfind(context: DavContext, request: PropfindRequest): P
   const { path, call } = request;
   const question = call?.question;
   const sink = new MultistatusSink(request);
-  const response = await send(context, {
-    method: 'PROPFIND',
-    path,
-    collection: request.depth === '1',
-    headers: {
-      depth: request.depth,
-      'content-type': XML_CONTENT_TYPE,
-      ...request.headers,
-      ...(question && { 'davport-feed': question.feed }),
-    },
-    body: request.body,
-    sink,
-    compressible: request.depth === '1',
-    call,
-  });
-  if (question) question.covered = response.headers['davport-feed'] === question.feed;
-  requireStatus('PROPFIND', path, response, [207]);
-  sink.end();
-  return response;
+  try {
+    const response = await send(context, {
+      method: 'PROPFIND',
+      path,
+      collection: request.depth === '1',
+      headers: {
+        depth: request.depth,
+        'content-type': XML_CONTENT_TYPE,
+        ...request.headers,
+        ...(question && { 'davport-feed': question.feed }),
+      },
+      body: request.body,
+      sink,
+      compressible: request.depth === '1',
+      call,
+    });
+    if (question) question.covered = response.headers['davport-feed'] === question.feed;
+    requireStatus('PROPFIND', path, response, [207]);
+    if (!sink.isRead) await sink.whenRead();
+    sink.end();
+    return response;
+  } finally {
+    sink.stop();
+  }
 }
 
+/** What is read in one go: less than a millisecond, or a few while nothing has been compiled. */
+const PIECE_BYTES = 16 * 1024;
+
+/** What has come at once is not read at once: a long listing over a local socket would hold up everybody else. */
 class MultistatusSink implements BodySink {
   readonly #request: PropfindRequest;
   #reader: MultistatusReader;
+  #unread: Buffer[] = [];
+  #next: NodeJS.Immediate | undefined;
+  #onRead: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(request: PropfindRequest) {
     this.#request = request;
@@ -60,16 +74,61 @@ class MultistatusSink implements BodySink {
   }
 
   onData(chunk: Buffer): void {
-    this.#reader.write(chunk);
+    if (this.#failure) throw this.#failure.error;
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+      this.#unread.push(chunk.subarray(at, at + PIECE_BYTES));
+    }
+    if (this.#next === undefined) this.#read();
   }
 
   onRestart(): void {
+    this.stop();
+    this.#failure = undefined;
     this.#reader = this.#newReader();
     this.#request.onRestart();
   }
 
+  /** Everything that came was read. */
+  get isRead(): boolean {
+    return this.#unread.length === 0 && !this.#failure;
+  }
+
+  /** REQUIRES: no more comes. */
+  whenRead(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure) reject(this.#failure.error);
+      else this.#onRead = { resolve, reject };
+    });
+  }
+
   end(): void {
     this.#reader.end();
+  }
+
+  stop(): void {
+    clearImmediate(this.#next);
+    this.#next = undefined;
+    this.#unread = [];
+  }
+
+  #read(): void {
+    this.#next = undefined;
+    let done = 0;
+    while (done < this.#unread.length && hasTime()) this.#reader.write(this.#unread[done++]!);
+    this.#unread.splice(0, done);
+    if (this.#unread.length > 0) this.#next = setImmediate(() => this.#readLater());
+    else this.#onRead?.resolve();
+  }
+
+  #readLater(): void {
+    try {
+      this.#request.call?.signal?.throwIfAborted();
+      this.#read();
+    } catch (error) {
+      this.stop();
+      this.#failure = { error };
+      this.#onRead?.reject(error as Error);
+    }
   }
 
   #newReader(): MultistatusReader {
