@@ -54,11 +54,15 @@ export async function propfind(context: DavContext, request: PropfindRequest): P
 /** What is read in one go: less than a millisecond, or a few while nothing has been compiled. */
 const PIECE_BYTES = 16 * 1024;
 
+/** What may wait to be read. A peer that sends faster than that is read as it sends. */
+const MOST_UNREAD_BYTES = 64 * 1024 * 1024;
+
 /** What has come at once is not read at once: a long listing over a local socket would hold up everybody else. */
 class MultistatusSink implements BodySink {
   readonly #request: PropfindRequest;
   #reader: MultistatusReader;
   #unread: Buffer[] = [];
+  #unreadBytes = 0;
   #next: NodeJS.Immediate | undefined;
   #onRead: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -75,10 +79,11 @@ class MultistatusSink implements BodySink {
 
   onData(chunk: Buffer): void {
     if (this.#failure) throw this.#failure.error;
+    this.#unreadBytes += chunk.length;
     for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
       this.#unread.push(chunk.subarray(at, at + PIECE_BYTES));
     }
-    if (this.#next === undefined) this.#read();
+    if (this.#next === undefined || this.#isTooMuch) this.#read();
   }
 
   onRestart(): void {
@@ -109,18 +114,27 @@ class MultistatusSink implements BodySink {
     clearImmediate(this.#next);
     this.#next = undefined;
     this.#unread = [];
+    this.#unreadBytes = 0;
+  }
+
+  get #isTooMuch(): boolean {
+    return this.#unreadBytes > MOST_UNREAD_BYTES;
   }
 
   #read(): void {
-    this.#next = undefined;
     let done = 0;
-    while (done < this.#unread.length && hasTime()) this.#reader.write(this.#unread[done++]!);
+    while (done < this.#unread.length && (this.#isTooMuch || hasTime())) {
+      const piece = this.#unread[done++]!;
+      this.#unreadBytes -= piece.length;
+      this.#reader.write(piece);
+    }
     this.#unread.splice(0, done);
-    if (this.#unread.length > 0) this.#next = setImmediate(() => this.#readLater());
+    if (this.#unread.length > 0) this.#next ??= setImmediate(() => this.#readLater());
     else this.#onRead?.resolve();
   }
 
   #readLater(): void {
+    this.#next = undefined;
     try {
       this.#request.call?.signal?.throwIfAborted();
       this.#read();

@@ -21,11 +21,12 @@ function document(entries: number): string {
 }
 
 /** A peer whose whole answer is there in one turn of the event loop. */
-function answeringAtOnce(chunks: readonly Buffer[]): DavContext {
+function answeringAtOnce(chunks: readonly Buffer[], onSent?: () => void): DavContext {
   const head = { status: 207, headers: {} };
   const request = ({ sink }: HttpRequest) => {
     sink!.onHeaders!(head);
     for (const chunk of chunks) sink!.onData(chunk);
+    onSent?.();
     return Promise.resolve({ ...head, body: Buffer.alloc(0) });
   };
   const http = { basePath: '', absoluteUrl: (target: string) => target, request };
@@ -33,8 +34,12 @@ function answeringAtOnce(chunks: readonly Buffer[]): DavContext {
   return { http, log: silentLogger, locks } as unknown as DavContext;
 }
 
-function list(chunks: readonly Buffer[], onEntry: () => void, signal?: AbortSignal) {
-  return propfind(answeringAtOnce(chunks), {
+function list(
+  chunks: readonly Buffer[],
+  onEntry: () => void,
+  { signal, onSent }: { signal?: AbortSignal; onSent?: () => void } = {},
+) {
+  return propfind(answeringAtOnce(chunks, onSent), {
     path: '',
     depth: '1',
     body: Buffer.alloc(0),
@@ -87,7 +92,21 @@ test('an abort ends the reading', async () => {
     entries += 1;
     if (entries === 100) controller.abort(reason);
   };
-  const listing = list([Buffer.from(document(ENTRIES))], onEntry, controller.signal);
+  const listing = list([Buffer.from(document(ENTRIES))], onEntry, { signal: controller.signal });
   await assert.rejects(listing, reason);
   assert.ok(entries < ENTRIES, `${entries} entries`);
+});
+
+test('a peer that sends faster than is read fills no more than 64 MiB', async () => {
+  const MiB = 1024 * 1024;
+  const [begin, end] = document(0).split('><') as [string, string];
+  const response = Buffer.alloc(MiB, ' ');
+  response.write(document(1).slice(begin.length + 1, -end.length - 1));
+  const chunks = [Buffer.from(`${begin}>`), ...Array.from({ length: 80 }, () => response)];
+  let entries = 0;
+  let atOnce = 0;
+  const onSent = (): void => void (atOnce = entries);
+  await list([...chunks, Buffer.from(`<${end}`)], () => (entries += 1), { onSent });
+  assert.equal(entries, 80);
+  assert.ok(atOnce >= 16, `${atOnce} of 80 MiB were read`);
 });
