@@ -42,9 +42,15 @@ export function rawSide(name: string, server: Server): Side {
 }
 
 async function answer(child: ChildProcess): Promise<unknown> {
-  const gone = once(child, 'exit').then(() => {
+  const over = new AbortController();
+  const { signal } = over;
+  const gone = once(child, 'exit', { signal }).then(() => {
     throw new Error('the raw client ended');
   });
-  const [message] = (await Promise.race([once(child, 'message'), gone])) as [unknown];
-  return message;
+  try {
+    const [message] = (await Promise.race([once(child, 'message', { signal }), gone])) as [unknown];
+    return message;
+  } finally {
+    over.abort();
+  }
 }
