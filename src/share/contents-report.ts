@@ -4,7 +4,7 @@ import type { Context } from './context.js';
 import { errnoCode, ShareError } from './errors.js';
 import { etagOf } from './etag.js';
 import type { Exchange } from './exchange.js';
-import { Slices } from './slices.js';
+import { Slices } from '../slices.js';
 import { SMALL_BYTES } from './small-file.js';
 import { parseTargetPath } from './target-path.js';
 import { elementsOf, isElement, textOf, type XmlElement } from './xml-reader.js';

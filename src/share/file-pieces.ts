@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import type { SystemCalls } from './options.js';
 import type { ByteRange } from './range.js';
-import { Slices } from './slices.js';
+import { Slices } from '../slices.js';
 
 const PIECE_BYTES = 256 * 1024;
 

@@ -16,7 +16,7 @@ import { preferenceApplied, type Preferences } from './prefer.js';
 import type { PropfindRequest } from './propfind-request.js';
 import { compileReport, namesDead, namesPosix, type Report } from './property-report.js';
 import { resourceStates } from './resource-states.js';
-import { Slices } from './slices.js';
+import { Slices } from '../slices.js';
 import { encodeSegment, formatHref } from './target-path.js';
 
 export type Depth = '0' | '1' | 'infinity';

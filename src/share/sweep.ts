@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { isUploadName } from '../webdav/hidden-names.js';
 import type { Context } from './context.js';
 import { FolderReader, type FolderEntry } from './folder-reader.js';
-import { Slices } from './slices.js';
+import { Slices } from '../slices.js';
 import { TreeRemoval } from './tree.js';
 
 /** Looks through the whole folder, in slices, beside the work for clients. Gives how many leftovers were removed. */

@@ -8,7 +8,7 @@ import { at, ofFd, PIN, PIN_FOLDER, STORE_NAME, unlinkIfThere, type FsPath } fro
 import { LinkedCopies } from './linked-copies.js';
 import { kindOf, openRegularFile } from './place.js';
 import { forgetStored } from './property-store.js';
-import { Slices } from './slices.js';
+import { Slices } from '../slices.js';
 import type { FileState } from './file-state.js';
 
 /** A member that could not be done; the others were. */

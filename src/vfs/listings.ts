@@ -1,5 +1,5 @@
 /** Members of folders: what is cached of them, and how the peer is asked. */
-import { hasTime, nextTurn } from '../turns.js';
+import { Slices } from '../slices.js';
 import type { Listing, Resource } from '../webdav/types.js';
 import type { Core } from './core.js';
 import type { CachedListing } from './name-cache.js';
@@ -119,7 +119,7 @@ export class Listings {
     directory.misses = 0;
     this.#core.cache.putListing(directory.id, members, at);
     this.#core.sweep.look(directory.path, answer.uploads, answer.toldAt);
-    let count = 0;
+    const slices = new Slices(CHILDREN_AT_ONCE);
     for (const [name, child] of directory.children) {
       const resource = members.get(name);
       if (resource === undefined || child.isLocal) continue;
@@ -127,7 +127,8 @@ export class Listings {
       if (child.resource === resource) child.resourceAt = Math.max(child.resourceAt, at);
       else this.#core.adopt(directory, name, resource, at);
       // What is known better by then is kept by its age.
-      if ((count += 1) % CHILDREN_AT_ONCE === 0 && !hasTime()) await nextTurn();
+      const pause = slices.pause();
+      if (pause) await pause;
     }
   }
 }

@@ -6,7 +6,7 @@ import { etagOf } from '../etag.js';
 import type { Exchange } from '../exchange.js';
 import { davCondition } from '../multistatus-writer.js';
 import { formatPosixHeader } from '../posix-text.js';
-import { Slices } from '../slices.js';
+import { Slices } from '../../slices.js';
 import { formatHref } from '../target-path.js';
 import { elementsOf, isElement, textOf, type XmlElement } from '../xml-reader.js';
 import type { Feed, News } from './feed.js';

@@ -5,7 +5,7 @@ import type { Headers } from '../response-head.js';
 import { MemberView, type ViewedMember } from '../member-view.js';
 import type { Place } from '../place.js';
 import { respondCoded, ResponseBody } from '../response-body.js';
-import { Slices } from '../slices.js';
+import { Slices } from '../../slices.js';
 import { formatHref } from '../target-path.js';
 import { toSeconds } from '../timespec.js';
 import { escapeXml } from '../xml-text.js';

@@ -1,5 +1,5 @@
 /** By what a listing is sorted, and the sorting itself, which must not hold the event loop however long the folder is. */
-import type { Slices } from '../slices.js';
+import type { Slices } from '../../slices.js';
 
 export const COLUMNS = ['name', 'size', 'date'] as const;
 export type Column = (typeof COLUMNS)[number];

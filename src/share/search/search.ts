@@ -8,7 +8,7 @@ import type { Exchange } from '../exchange.js';
 import type { MultistatusWriter } from '../multistatus-writer.js';
 import { openRegularFile } from '../place.js';
 import type { Report } from '../property-report.js';
-import { Slices } from '../slices.js';
+import { Slices } from '../../slices.js';
 import { ContentBatches, hasFiles, SMALL_BYTES } from './content-batches.js';
 import { Needles } from './content-search.js';
 import { contentReader } from './property-value.js';

@@ -1,5 +1,5 @@
 import type { BodySink, HttpHead } from '../../http/types.js';
-import { hasTime } from '../../turns.js';
+import { hasTime } from '../../slices.js';
 import type { AskOptions } from '../change.js';
 import { send, type DavContext } from '../context.js';
 import { MultistatusReader, type MultistatusEntry } from '../multistatus.js';

@@ -12,7 +12,7 @@ import {
   ContentBatches,
 } from '../../../src/share/search/content-batches.js';
 import type { MemberCandidate, OpenFolder } from '../../../src/share/search/walk.js';
-import { Slices } from '../../../src/share/slices.js';
+import { Slices } from '../../../src/slices.js';
 import { makeTempDir } from '../../support/temp-dir.js';
 import { binding } from '../native/helpers.js';
 import { startShare } from './fixture.js';

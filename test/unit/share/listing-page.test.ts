@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { test } from 'node:test';
 import { formatSize } from '../../../src/share/listing-page/html.js';
 import { comparator, COLUMNS, sortRows, type Row } from '../../../src/share/listing-page/order.js';
-import { Slices } from '../../../src/share/slices.js';
+import { Slices } from '../../../src/slices.js';
 import { SeededRandom } from '../../support/seeded-random.js';
 import { startShare, type TestShare } from './fixture.js';
 

@@ -1,3 +1,5 @@
+/** Long work in the event loop is done in slices: whoever waits for an answer meanwhile is not to notice. */
+import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** How long a slice of synchronous work may hold the event loop. */
@@ -36,4 +38,16 @@ export class Slices {
     this.#count = 0;
     this.#began = performance.now();
   }
+}
+
+let begunAt: number | undefined;
+
+/** For work in callbacks, which can't wait: whether more of it may be done in this turn of the event loop. All such work shares a slice. */
+export function hasTime(): boolean {
+  const now = performance.now();
+  if (begunAt === undefined) {
+    begunAt = now;
+    setImmediate(() => (begunAt = undefined));
+  }
+  return now - begunAt < SLICE_MS;
 }
