@@ -32,7 +32,6 @@ LEFT_OUT = [
     ),
     Left({'utimens', 'futimens', 'touch', 'utimens_mtime_only'}, ALL, NATIVE, 'the package passes the access time twice, or nothing'),
     Left({'map_store'}, ALL, NATIVE, 'that a write comes from a mapping is not passed on: beside O_APPEND it may go to the end'),
-    Left({'open_path_only'}, ALL, NATIVE, 'libfuse 2 keeps a removed file for those who opened it, and O_PATH does not open'),
     Left({'link'}, ALL, NATIVE, 'libfuse 2 numbers inodes by path: two names of one file are two files to it'),
 ]
 
@@ -53,6 +52,9 @@ class Allowed:
     def compares_times(self):
         """fuse-native sets none but the access time."""
         return self.bridge == 'kernel'
+
+    def forgets_removed(self):
+        return self.bridge == 'fuse-native'
 
     def compares_links(self):
         return self.bridge == 'kernel' and self.peer == 'share'

@@ -54,7 +54,7 @@ class Comparison:
         self.attributes(f'lstat {path!r}', *looks, set_times)
 
     def slot(self, mounted, local, slot):
-        if slot not in mounted.fds or slot not in local.fds:
+        if slot not in mounted.fds or slot not in local.fds or mounted.is_forgotten(slot):
             return
         looks = [os.fstat(side.fds[slot]) for side in (mounted, local)]
         # What is set on a folder that was removed goes nowhere; and no file system is told of an open with O_PATH, so nothing is kept for it.

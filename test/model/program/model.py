@@ -43,7 +43,8 @@ class Model:
 
     def __init__(self, roots, name, allowed):
         self.roots = [f'{root}/{name}' for root in roots]
-        self.mounted, self.local = (Side(root, at == 0, allowed.hidden) for at, root in enumerate(self.roots[:2]))
+        self.mounted = Side(self.roots[0], True, allowed.hidden, allowed.forgets_removed())
+        self.local = Side(self.roots[1], False, allowed.hidden, False)
         self.allowed = allowed
         self.comparison = Comparison(allowed)
         self.watches = {}

@@ -21,8 +21,9 @@ class Listing:
 
 
 class Side:
-    def __init__(self, root, mounted, hidden):
+    def __init__(self, root, mounted, hidden, forgets):
         self.root = root
+        self.forgets = forgets
         self.hidden = hidden
         self.mounted = mounted
         self.fds = {}
@@ -36,9 +37,19 @@ class Side:
         return f'{self.root}/{path}' if path else self.root
 
     def fd(self, slot):
-        if slot not in self.fds:
+        if slot not in self.fds or self.is_forgotten(slot):
             raise Skip
         return self.fds[slot]
+
+    def is_forgotten(self, slot):
+        """libfuse 2 keeps a removed file for those who opened it; not a folder, nor what O_PATH leads to."""
+        try:
+            os.fstat(self.fds[slot])
+            return False
+        except FileNotFoundError:
+            if not self.forgets:
+                raise
+            return True
 
     def file(self, slot):
         """As `fd`; of a folder the position means what its file system likes."""
