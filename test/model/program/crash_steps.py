@@ -2,6 +2,7 @@
 import errno
 import mmap
 import os
+from itertools import combinations
 
 from kinds import bytes_of
 from promises import ABSENT, FOLDER
@@ -66,11 +67,14 @@ def write_file(world, path, flags, pieces, before=b'', in_place=False):
 
 
 def mixtures(before, after, pieces):
-    """What a server may hold that is killed, or hears no more, while parts are written in place, one after the other."""
-    held = bytearray(before.ljust(len(after), b'\0'))
-    for at, piece in sorted(pieces):
-        held[at:at + len(piece)] = after[at:at + len(piece)]
-        yield bytes(held)
+    """What a server may hold that is killed, or hears no more, while parts are written in place, one after the other, in whatever order."""
+    for count in range(1, len(pieces) + 1):
+        for some in combinations(pieces, count):
+            held = bytearray(before)
+            for at, piece in sorted(some):
+                held.extend(bytes(max(0, at - len(held))))
+                held[at:at + len(piece)] = after[at:at + len(piece)]
+            yield bytes(held)
 
 
 def pieces_of(world, content):
