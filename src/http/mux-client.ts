@@ -147,7 +147,7 @@ class MuxTransport implements Transport {
     this.#busy.delete(lane);
     lane.exchange = undefined;
     if (clean && this.#idle.length < MAX_IDLE_LANES) {
-      // Or before undici does it with an error, whose stack node would format.
+      // One that can't go on is destroyed before undici does it with an error, whose stack node would format.
       if (lane.stream?.park() === false) lane.stream.destroy();
       this.#idle.push(lane);
       return;

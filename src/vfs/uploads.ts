@@ -245,7 +245,8 @@ export class Uploads {
     for (let lost: FsError | undefined; ;) {
       const sent: Sent = { generation: undefined };
       try {
-        await this.#uploadOnce(node, data, how, sent);
+        const rest = { ...how, isWanted: isDirty };
+        await this.#uploadOnce(node, data, lost === undefined ? how : rest, sent);
         if (data.lost === lost) data.lost = undefined;
         return;
       } catch (error) {

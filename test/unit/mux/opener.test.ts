@@ -2,24 +2,15 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
-import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { createOpenerMux } from '../../../src/mux/mux.js';
 import type { Mux } from '../../../src/mux/types.js';
 import { MuxError, StreamResetError } from '../../../src/mux/types.js';
 import { createMemoryChannelPair } from '../../support/memory-channel.js';
 import { encodeFrame, RawPeer, settle } from '../../support/raw-peer.js';
+import { openerAndPeer } from './opener-and-peer.js';
 
 const ANSWER = 'HTTP/1.1 200 OK\r\n\r\n';
-
-async function openerAndPeer(t: TestContext) {
-  const ends = createMemoryChannelPair();
-  const mux = createOpenerMux(ends.guest);
-  t.after(() => Promise.all([mux.close(), ends.host.close()]));
-  const peer = await RawPeer.open(ends.host);
-  await peer.until(() => mux.connected);
-  return { mux, peer, ...ends };
-}
 
 /** Sends a request, as the first one of a session must be before the peer may answer anything. */
 async function ask(mux: Mux, peer: RawPeer, text = 'GET') {

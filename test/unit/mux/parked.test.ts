@@ -1,23 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { TestContext } from 'node:test';
 import { test } from 'node:test';
-import { createOpenerMux } from '../../../src/mux/mux.js';
 import type { MuxStream } from '../../../src/mux/types.js';
 import { StreamResetError } from '../../../src/mux/types.js';
-import { createMemoryChannelPair } from '../../support/memory-channel.js';
 import { RawPeer, settle } from '../../support/raw-peer.js';
+import { openerAndPeer } from './opener-and-peer.js';
 
 const ANSWER = 'HTTP/1.1 200 OK\r\n\r\n';
-
-async function openerAndPeer(t: TestContext) {
-  const ends = createMemoryChannelPair();
-  const mux = createOpenerMux(ends.guest);
-  t.after(() => Promise.all([mux.close(), ends.host.close()]));
-  const peer = await RawPeer.open(ends.host);
-  await peer.until(() => mux.connected);
-  return { mux, peer, ...ends };
-}
 
 async function send(stream: MuxStream, peer: RawPeer, text: string): Promise<bigint> {
   stream.write(text);

@@ -1,6 +1,6 @@
 /** davport is killed while an upload is on its way; the next mount finds what the journal has, and the peer what was sent. */
 import assert from 'node:assert/strict';
-import { constants, cpSync, readdirSync, readFileSync } from 'node:fs';
+import { constants, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -112,4 +112,21 @@ test('in the background nothing is brought that is still being written', async (
   await fs.flush(nodeId, fh, ctx);
   await waitUntil('everything brought', () => fs.pending().length === 0);
   assert.equal(readFileSync(`${rig.root}/f`, 'utf8'), 'one two');
+});
+
+test('what is being written when an upload in the background loses is kept, too, and told', async (t) => {
+  const { fs, root, ...rig } = await start(t);
+  fs.mounted();
+  const { nodeId, fh } = await create(fs, 0);
+  await fs.write(nodeId, fh, 0, Buffer.from('one'), ctx);
+  rig.hold('PUT');
+  await fs.flush(nodeId, fh, ctx);
+  await waitUntil('the upload', () => rig.held() > 0);
+  writeFileSync(`${root}/f`, 'of somebody else');
+  await fs.write(nodeId, fh, 3, Buffer.from(' two'), ctx);
+  rig.letGo('PUT');
+  await waitUntil('the copies', () => readdirSync(root).length === 3);
+  const there = readdirSync(root).map((name) => readFileSync(`${root}/${name}`, 'utf8'));
+  assert.deepEqual(there.sort(), ['of somebody else', 'one', 'one two']);
+  await assert.rejects(async () => fs.flush(nodeId, fh, ctx), /kept as/);
 });
