@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import type { MuxStream } from '../../../src/mux/types.js';
 import { StreamResetError } from '../../../src/mux/types.js';
-import { RawPeer, settle } from '../../support/raw-peer.js';
+import { settle, type RawPeer } from '../../support/raw-peer.js';
 import { openerAndPeer } from './opener-and-peer.js';
 
 const ANSWER = 'HTTP/1.1 200 OK\r\n\r\n';
