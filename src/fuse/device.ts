@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import type { FdIo } from '../native/binding.js';
 import type { RequestBuffer } from './message-reader.js';
 import type { FuseTransport } from './replier.js';
-import { BusyPolling } from './busy-polling.js';
+import type { BusyPolling } from './busy-polling.js';
 import { REQUEST_BYTES, type FuseSession } from './session.js';
 
 const writeFile = promisify(write);
@@ -42,10 +42,15 @@ export class DeviceReader {
   readonly #polling: BusyPolling;
   #ended = false;
 
-  /** `spinUs`: see BusyPolling. `onEnd` is called once, with the error that reading ended with: ENODEV after an unmount, ECONNABORTED after an abort. */
-  constructor(io: FdIo, session: FuseSession, spinUs: number, onEnd: (error: unknown) => void) {
+  /** `onEnd` is called once, with the error that reading ended with: ENODEV after an unmount, ECONNABORTED after an abort. */
+  constructor(
+    io: FdIo,
+    session: FuseSession,
+    polling: BusyPolling,
+    onEnd: (error: unknown) => void,
+  ) {
     this.#io = io;
-    this.#polling = new BusyPolling(spinUs);
+    this.#polling = polling;
     this.#session = session;
     this.#onEnd = onEnd;
     this.#buffer = session.buffers.take();

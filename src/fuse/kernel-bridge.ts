@@ -10,6 +10,7 @@ import {
 } from '../native/binding.js';
 import { mountWithFusermount } from '../native/fusermount.js';
 import type { BridgeOptions, KernelBridge, MountEnd } from './bridge.js';
+import { BusyPolling } from './busy-polling.js';
 import { DeviceReader, DeviceTransport } from './device.js';
 import type { MountOptions } from './mount-options.js';
 import { FuseSession } from './session.js';
@@ -50,7 +51,7 @@ export class DeviceBridge implements KernelBridge {
     this.#io = io;
     this.#session = session;
     const onEnd = (error: unknown): void => void this.#end(this.#endOf(error));
-    this.#reader = new DeviceReader(io, session, options.busyPollUs, onEnd);
+    this.#reader = new DeviceReader(io, session, new BusyPolling(options.busyPollUs), onEnd);
     this.#reader.start();
     try {
       const negotiated = await session.initialised;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { BusyPolling } from '../../../src/fuse/busy-polling.js';
 import { DeviceReader } from '../../../src/fuse/device.js';
 import type { FdIo, Readiness } from '../../../src/native/binding.js';
 import { makeSession, request, scriptedFileSystem, settled, u32, u64 } from './support/wire.js';
@@ -40,7 +41,9 @@ class ScriptedDevice implements FdIo {
 function start(answer: () => unknown, spinUs = SPIN_US) {
   const device = new ScriptedDevice();
   const { session, transport } = makeSession(scriptedFileSystem({ getattr: answer }).fs);
-  const reader = new DeviceReader(device, session, spinUs, (error) => assert.fail(String(error)));
+  const reader = new DeviceReader(device, session, new BusyPolling(spinUs, () => 0), (error) =>
+    assert.fail(String(error)),
+  );
   reader.start();
   return { device, transport, reader };
 }
