@@ -14,7 +14,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { processStart } from '../../src/cli/runtime-state.js';
+import { findRuntimeState, processStart } from '../../src/cli/runtime-state.js';
 import { onCleanup } from '../support/cleanup.js';
 import { DAVPORT, davport, startDavport } from '../support/davport.js';
 import { mountsAt } from '../support/mountinfo.js';
@@ -37,9 +37,10 @@ async function startShare(): Promise<{ served: string; channel: string; folder: 
 }
 
 /** The process that serves the mount at `dir`, as its state file names it. */
-async function servingPid(dir: string): Promise<number> {
-  const { stdout } = await bash('grep -lF -- "$1" /run/davport/*.json | xargs cat', [`"${dir}"`]);
-  return (JSON.parse(stdout) as { pid: number }).pid;
+function servingPid(dir: string): number {
+  const state = findRuntimeState(process.env, dir, process.getuid!());
+  assert.ok(state !== undefined, `no state file of ${dir}`);
+  return state.pid;
 }
 
 test('in the background: relative paths, log file, nothing held', { timeout: 60_000 }, async () => {
@@ -55,7 +56,7 @@ test('in the background: relative paths, log file, nothing held', { timeout: 60_
   assert.equal(mounted.stderr, '');
   const dir = `${cwd}/here`;
   assert.equal((await bash('cat "$1/file"', [dir])).stdout, 'content\n');
-  const pid = await servingPid(dir);
+  const pid = servingPid(dir);
   assert.equal(readlinkSync(`/proc/${pid}/cwd`), '/');
   assert.equal(statSync(`${cwd}/my.log`).mode & 0o777, 0o600);
   assert.match(readFileSync(`${cwd}/my.log`, 'utf8'), /info: /);
@@ -110,7 +111,7 @@ test(
     const { stdout, stderr } = await bash('cat "$1/file"; echo x > "$1/new" || true', [dir]);
     assert.equal(stdout, 'content\n');
     assert.match(stderr, /Read-only file system/);
-    const pid = await servingPid(dir);
+    const pid = servingPid(dir);
     await run('umount', [dir]);
     await waitUntil('the process to end', () => processStart(pid) === undefined);
   },
@@ -177,7 +178,7 @@ test(
     await run('chmod', ['600', passwd]);
     const fromFile = await davport(['mount', url, dir, '-o', `passwd_file=${passwd}`]);
     assert.equal(fromFile.code, 0, fromFile.stderr);
-    const pid = await servingPid(dir);
+    const pid = servingPid(dir);
     assert.ok(!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sesame'));
     assert.equal((await davport(['umount', dir])).code, 0);
 
