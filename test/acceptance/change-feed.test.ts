@@ -253,17 +253,20 @@ scenario(
   },
 );
 
+/** Without reading: the kernel may drop pages whenever it likes, and with DAMON does so with what was not used for a second. */
+const OPEN_ONLY = 'ls -l "$1/sub" && for file in "$1"/sub/file-*; do : < "$file"; done';
+
 scenario(
   'with -o nocto an open asks nothing while the feed tells',
   options('nocto'),
   async (scene) => {
     await feedIsOpen(scene);
-    const read = 'ls -l "$1/sub" && cat "$1/sub/file-1"';
+    const read = 'ls -l "$1/sub" && cat "$1"/sub/file-*';
     await bash(read, [scene.dir]);
     await idle(1500);
     await bash(read, [scene.dir]);
     await idle(2500);
-    assert.deepEqual(await requestsOf(scene, read), []);
+    assert.deepEqual(await requestsOf(scene, OPEN_ONLY), []);
     // As long as before: only the line tells.
     writeFileSync(`${scene.peer.dir}/sub/file-1`, 'CHANGED 1\n');
     await waitUntil('the content', async () => {
@@ -324,7 +327,7 @@ scenario('an open of what is unchanged costs no request', options(), async (scen
     await bash(read, [scene.dir]);
     await idle(1500);
   }
-  assert.deepEqual(await requestsOf(scene, read), []);
+  assert.deepEqual(await requestsOf(scene, OPEN_ONLY), []);
 });
 
 /** What others make right before is never made over. */

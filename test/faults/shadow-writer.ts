@@ -128,14 +128,21 @@ export function shadowOf(folder: string, isHidden: (name: string) => boolean): S
   const found = new Map<string, string>();
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     if (isHidden(path.basename(name))) continue;
-    const file = path.join(folder, name);
-    const isFolder = lstatSync(file).isDirectory();
-    found.set(
-      name,
-      isFolder ? 'dir' : createHash('sha256').update(readFileSync(file)).digest('hex'),
-    );
+    const state = stateOf(path.join(folder, name));
+    if (state !== undefined) found.set(name, state);
   }
   return found;
+}
+
+/** Undefined: it has gone meanwhile, as a temporary file of a server does when its client has. */
+function stateOf(file: string): string | undefined {
+  try {
+    if (lstatSync(file).isDirectory()) return 'dir';
+    return createHash('sha256').update(readFileSync(file)).digest('hex');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 export const LIST_SHADOW = `
