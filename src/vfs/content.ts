@@ -105,6 +105,8 @@ export interface BaseReadOptions extends Waiting {
 /** The content of an open file: what was written here over a version of the peer, of which only what is wanted is fetched. */
 export interface StagedFile extends StagingFile {
   read(offset: number, length: number, waiting?: Waiting): Awaitable<readonly Uint8Array[]>;
+  /** A copy of all of it, if all is in memory. */
+  inMemory(): Buffer | undefined;
   /** Fetches what is at the peer only. */
   complete(options: BaseReadOptions): Promise<void>;
   /** The peer has what the snapshot has, as this version. REQUIRES: it is a snapshot of this file that was not released yet. */

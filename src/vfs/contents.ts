@@ -195,7 +195,9 @@ export class Contents {
     const size = expect === 'absent' ? 0 : expect.size;
     const staging = createStagedContent(this.#core.options);
     try {
-      if (Math.min(size, keep) > 0) {
+      const recent = expect === 'absent' ? undefined : this.#core.recent.take(node, expect);
+      if (recent !== undefined) await staging.write(0, recent.subarray(0, keep));
+      else if (Math.min(size, keep) > 0) {
         const handle = new Handle(node.id, O_RDONLY, data.reader);
         const reader = data.reader ?? (await this.#readerOf(node, data, handle, NEVER));
         if (reader === undefined) throw new FsError('EIO', 'two copies at once');

@@ -19,6 +19,7 @@ import { Lookups } from './lookups.js';
 import { NameCache } from './name-cache.js';
 import type { Node } from './node.js';
 import { NodeTable } from './node-table.js';
+import { RecentContents } from './recent-contents.js';
 import { SecondTries } from './second-tries.js';
 import { SharedCalls } from './shared-call.js';
 import { Sweep } from './sweep.js';
@@ -69,6 +70,7 @@ export class Core {
   readonly cache: NameCache;
   readonly calls = new SharedCalls<string>();
   readonly secondTries = new SecondTries();
+  readonly recent = new RecentContents();
   readonly access: WriteAccess;
   readonly watch: ChangeWatch = new ChangeWatch(this);
   readonly listings: Listings = new Listings(this);

@@ -81,6 +81,7 @@ export class Handles {
     if (node.unlinked && data.staging !== undefined) {
       node.resource = { ...node.resource, size: data.staging.size, mtime: mtimeOf(node) };
     }
+    this.#core.recent.keep(node, data);
     node.data = undefined;
     disposeData(data);
     this.#core.nodes.dropIfUnused(node);

@@ -182,6 +182,12 @@ class StagedContent implements StagedFile {
     }
   }
 
+  inMemory(): Buffer | undefined {
+    if (!this.#layout.isWhole) return undefined;
+    const pieces = this.read(0, this.#size);
+    return pieces instanceof Promise ? undefined : Buffer.concat(pieces);
+  }
+
   async complete(options: BaseReadOptions): Promise<void> {
     for (let gap = this.#layout.gapFrom(0); gap; gap = this.#layout.gapFrom(gap.start)) {
       options.signal.throwIfAborted();

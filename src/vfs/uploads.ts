@@ -236,6 +236,7 @@ export class Uploads {
   #settle(node: Node): void {
     const { data } = node;
     if (data === undefined || data.handles > 0 || data.dirty) return;
+    this.#core.recent.keep(node, data);
     node.data = undefined;
     disposeData(data);
     this.#core.nodes.dropIfUnused(node);

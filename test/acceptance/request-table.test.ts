@@ -16,6 +16,8 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   'a new file of 4 KiB': 'open(d + "/new", "wb").write(bytes(4096))',
   'new content for a file (`O_TRUNC`)': 'open(d + "/over", "wb").write(bytes(4096))',
   'a line at the end of a small file': 'open(d + "/append", "ab").write(b"line")',
+  'a new file, closed, then a line at its end':
+    'open(d + "/log", "wb").write(b"one\\n"); open(d + "/log", "ab").write(b"two\\n")',
   'open, read and close a small file': 'open(d + "/read", "rb").read()',
   rename: 'os.rename(d + "/from", d + "/to")',
   'rename over a file': 'os.rename(d + "/first", d + "/second")',

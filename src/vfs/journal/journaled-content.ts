@@ -47,6 +47,10 @@ export class JournaledContent implements StagedFile {
     ]);
   }
 
+  inMemory(): undefined {
+    return undefined;
+  }
+
   write(offset: number, data: Uint8Array): Awaitable<void> {
     this.#assertOpen();
     if (this.#copy !== undefined) return this.#copy.write(offset, data);
