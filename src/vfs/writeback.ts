@@ -248,6 +248,7 @@ export class Writeback {
       if (outcome === 'removed') return false;
       await noteFormer(journal, committed, data.attempts);
       if (outcome !== undefined) {
+        data.attempts.arrived();
         data.expect = outcome;
         data.exclusive = false;
         await journal.change(entry, { expect: outcome, exclusive: false });

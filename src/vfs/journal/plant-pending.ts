@@ -39,6 +39,7 @@ function plant(core: Core, uploads: Uploads, journal: Journal, entries: JournalE
   data.pendingMtime = mtime;
   data.pendingAtime = atime;
   data.committed = { entry, generation: 0, former: entries };
+  data.attempts.mayArrive();
   node.data = data;
   uploads.dirty.add(node, data);
   return node;

@@ -1,16 +1,26 @@
 /** Uploads of a file that got no answer. What one of them has left at the peer is ours, also when more was written since. */
 import { createHash } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpError } from '../../http/types.js';
 import { DavError, type Resource } from '../../webdav/types.js';
 import type { StagingSnapshot } from '../content.js';
 import type { ByteExtent } from '../extent-set.js';
-import type { UploadJob } from './job.js';
+import { isExpected, statOrAbsent, type UploadJob } from './job.js';
 
 const PIECE_BYTES = 256 * 1024;
 /** Of one file; an older one is not what the peer has any more. */
 const MAX_ATTEMPTS = 8;
 /** Of a longer content no digest is made: should it get there unheard, the one that follows is kept as a conflict copy. */
 const MAX_NOTED_BYTES = 64 * 1024 * 1024;
+
+/**
+ * So long a server may take for what it has received whole, though its client has gone. A disk that is busy holds a rename up for
+ * hundreds of milliseconds.
+ */
+const ARRIVAL_MS = 2000;
+const FIRST_PAUSE_MS = 25;
+const MAX_PAUSE_MS = 400;
 
 /** What the peer has if it did what it was asked for. */
 export interface SentParts {
@@ -29,6 +39,23 @@ export interface InPlaceWrite {
 export class Attempts {
   #unanswered: SentParts[] = [];
   #begun: InPlaceWrite[] = [];
+  /** As `performance.now()`. */
+  #arrivesUntil = -Infinity;
+
+  /** Nobody heard what became of a request. */
+  mayArrive(): void {
+    this.#arrivesUntil = performance.now() + ARRIVAL_MS;
+  }
+
+  /** It was carried out: nothing else is on its way. */
+  arrived(): void {
+    this.#arrivesUntil = -Infinity;
+  }
+
+  /** May something that was sent be carried out yet? */
+  get isArriving(): boolean {
+    return performance.now() < this.#arrivesUntil;
+  }
 
   get unanswered(): readonly SentParts[] {
     return this.#unanswered;
@@ -54,6 +81,7 @@ export class Attempts {
   clear(): void {
     this.#unanswered = [];
     this.#begun = [];
+    this.arrived();
   }
 }
 
@@ -97,8 +125,21 @@ export async function noteUnanswered(
 }
 
 export async function noteSent(attempts: Attempts, content: StagingSnapshot): Promise<void> {
+  attempts.mayArrive();
   if (content.size > MAX_NOTED_BYTES) return;
   attempts.note(await digestsOf(content, [{ start: 0, end: content.size }]));
+}
+
+/**
+ * Before a content is sent behind one that got no answer: mod_dav looks at the precondition when a request begins, and a former content
+ * that it was about to put in place then takes the place of the later one.
+ */
+export async function awaitArrival(job: UploadJob): Promise<void> {
+  const { attempts, path } = job.target;
+  for (let pause = FIRST_PAUSE_MS; attempts?.isArriving === true; pause *= 2) {
+    if (!isExpected(job, await statOrAbsent(job, path))) return;
+    await sleep(Math.min(pause, MAX_PAUSE_MS), undefined, { signal: job.signal });
+  }
 }
 
 /** Is what the peer has there by an earlier attempt? A name that was to be made exclusively can't be told from a rival's. */
@@ -106,7 +147,9 @@ export async function isOurs(job: UploadJob, current: Resource | undefined): Pro
   const { attempts, exclusive } = job.target;
   if (exclusive === true) return false;
   for (const sent of attempts?.unanswered ?? []) {
-    if (await holdsParts(job, current, sent)) return true;
+    if (!(await holdsParts(job, current, sent))) continue;
+    attempts?.arrived();
+    return true;
   }
   return false;
 }

@@ -3,7 +3,7 @@ import { DavError, type Precondition, type Resource } from '../../webdav/types.j
 import type { UploadResult } from '../content.js';
 import { FsError } from '../filesystem.js';
 import { versionOf } from '../reader/versions.js';
-import { isOurs, noteUnanswered } from './attempts.js';
+import { awaitArrival, isOurs, noteUnanswered } from './attempts.js';
 import {
   bodyOf,
   Conflict,
@@ -25,6 +25,9 @@ const MAX_ATTEMPTS = 3;
 export async function uploadDirect(job: UploadJob): Promise<UploadResult> {
   const { path, expect } = job.target;
   let precondition = preconditionOf(job);
+  // Our share looks at the precondition again when it puts the body in place.
+  const looksAgain = job.profile.putReturnsResource;
+  if (!looksAgain) await awaitArrival(job);
   if (expect !== 'any' && precondition === undefined) await check(job);
   for (let attempt = 1; ; attempt += 1) {
     const outcome = await putOnce(job, precondition);
@@ -44,6 +47,7 @@ export async function uploadDirect(job: UploadJob): Promise<UploadResult> {
     // second after a write. First its present form, then without: it was looked at just now.
     const refused = failure instanceof DavError && failure.status === 412;
     if (refused) precondition = nextPrecondition(precondition, current);
+    if (!looksAgain) await awaitArrival(job);
   }
 }
 

@@ -38,6 +38,8 @@ export interface Fault {
   readonly cutAfter?: number;
   /** Done, but the answer gets lost. */
   readonly loseAnswer?: boolean;
+  /** PUT: done when this resolves; the answer gets lost before. */
+  readonly doneLate?: Promise<void>;
   /** Awaited before the answer, or before each chunk of a GET. */
   readonly gate?: (position: number) => Promise<void> | undefined;
   readonly status?: number;
@@ -226,6 +228,10 @@ export class ScriptedPeer {
     }
     signal?.throwIfAborted();
     const properties = present?.properties ?? new Map<string, string>();
+    if (fault.doneLate !== undefined) {
+      void fault.doneLate.then(() => (this.put(path, whole).properties = properties));
+      throw new HttpError('HTTP_LOST', 'the answer was lost');
+    }
     this.put(path, whole).properties = properties;
     if (fault.loseAnswer) throw new HttpError('HTTP_LOST', 'the answer was lost');
     const resource = this.profile.putReturnsResource ? this.resource(path) : undefined;

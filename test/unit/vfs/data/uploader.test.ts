@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { HttpError } from '../../../../src/http/types.js';
 import type { StagingFile, UploadResult, UploadTarget } from '../../../../src/vfs/content.js';
 import { versionOf } from '../../../../src/vfs/reader/index.js';
@@ -308,6 +309,44 @@ test('apache: executable and mode are stored after the PUT', async (t) => {
   const { properties } = upload.peer.files.get('/d/f')!;
   assert.equal(properties.get('http://apache.org/dav/props/ executable'), 'T');
   assert.equal(upload.peer.methods().join(' '), 'PUT PROPFIND PROPPATCH');
+});
+
+test('apache: what is put in place late, after its client has gone, never takes the place of what came later', async (t) => {
+  for (const isNew of [true, false]) {
+    const upload = new Upload(t, 'apache', 100);
+    if (!isNew) upload.peer.put('/d/f', OLD);
+    const target = {
+      expect: isNew ? ('absent' as const) : versionOf(upload.peer.resource('/d/f')),
+      attempts: new Attempts(),
+    };
+    const interrupt = new AbortController();
+    const doneLate = delay(300);
+    let puts = 0;
+    upload.peer.fault = ({ method }) => {
+      if (method !== 'PUT' || (puts += 1) > 1) return undefined;
+      interrupt.abort(new Error('interrupted'));
+      return { doneLate };
+    };
+    await assert.rejects(upload.run(target, interrupt.signal), /interrupted/);
+    upload.content.write('since', 10);
+    await upload.run(target);
+    await doneLate;
+    upload.holds('/d/f', upload.content);
+    assert.deepEqual(upload.others(), []);
+  }
+});
+
+test('apache: the same content is not sent again while it may be put in place yet', async (t) => {
+  const upload = new Upload(t, 'apache', 100);
+  let puts = 0;
+  upload.peer.fault = ({ method }) =>
+    method === 'PUT' && (puts += 1) === 1 ? { doneLate: delay(300) } : undefined;
+  const { resource } = await upload.run({ expect: 'absent', attempts: new Attempts() });
+  upload.holds('/d/f', upload.content);
+  assert.equal(resource.etag, upload.peer.resource('/d/f').etag);
+  await delay(400);
+  assert.equal(resource.etag, upload.peer.resource('/d/f').etag);
+  assert.deepEqual(upload.others(), []);
 });
 
 test('apache: a tag that is weak for a second after a write is no conflict', async (t) => {
