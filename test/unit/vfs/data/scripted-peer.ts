@@ -226,12 +226,12 @@ export class ScriptedPeer {
       if (!this.profile.atomicPut) this.put(path, whole.subarray(0, fault.cutAfter));
       throw new HttpError('HTTP_LOST', 'cut');
     }
-    signal?.throwIfAborted();
     const properties = present?.properties ?? new Map<string, string>();
     if (fault.doneLate !== undefined) {
       void fault.doneLate.then(() => (this.put(path, whole).properties = properties));
       throw new HttpError('HTTP_LOST', 'the answer was lost');
     }
+    signal?.throwIfAborted();
     this.put(path, whole).properties = properties;
     if (fault.loseAnswer) throw new HttpError('HTTP_LOST', 'the answer was lost');
     const resource = this.profile.putReturnsResource ? this.resource(path) : undefined;
