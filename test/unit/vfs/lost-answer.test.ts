@@ -26,5 +26,7 @@ test('a file whose answer was lost is of the version that storing its mode has m
   const [bytes] = await fs.read(entry.nodeId, opened.fh, 0, 100, ctx);
   assert.equal(bytes!.toString(), 'content');
   await fs.release(entry.nodeId, opened.fh);
-  assert.deepEqual(requests.slice(before), ['GET']);
+  // After a while the name is looked at before.
+  const made = requests.slice(before).filter((method) => method !== 'PROPFIND');
+  assert.deepEqual(made, ['GET']);
 });
