@@ -39,12 +39,17 @@ export interface InPlaceWrite {
 export class Attempts {
   #unanswered: SentParts[] = [];
   #begun: InPlaceWrite[] = [];
+  readonly #arrivalMs: number;
   /** As `performance.now()`. */
   #arrivesUntil = -Infinity;
 
+  constructor(arrivalMs = ARRIVAL_MS) {
+    this.#arrivalMs = arrivalMs;
+  }
+
   /** Nobody heard what became of a request. */
   mayArrive(): void {
-    this.#arrivesUntil = performance.now() + ARRIVAL_MS;
+    this.#arrivesUntil = performance.now() + this.#arrivalMs;
   }
 
   /** It was carried out: nothing else is on its way. */
@@ -134,10 +139,13 @@ export async function noteSent(attempts: Attempts, content: StagingSnapshot): Pr
  * Before a content is sent behind one that got no answer: mod_dav looks at the precondition when a request begins, and a former content
  * that it was about to put in place then takes the place of the later one.
  */
-export async function awaitArrival(job: UploadJob): Promise<void> {
-  const { attempts, path } = job.target;
+export async function awaitArrival(
+  job: UploadJob,
+  hasArrived = async () => !isExpected(job, await statOrAbsent(job, job.target.path)),
+): Promise<void> {
+  const { attempts } = job.target;
   for (let pause = FIRST_PAUSE_MS; attempts?.isArriving === true; pause *= 2) {
-    if (!isExpected(job, await statOrAbsent(job, path))) return;
+    if (await hasArrived()) return;
     await sleep(Math.min(pause, MAX_PAUSE_MS), undefined, { signal: job.signal });
   }
 }

@@ -8,7 +8,7 @@ import { DavError, type Resource } from '../../webdav/types.js';
 import type { UploadResult } from '../content.js';
 import type { ByteExtent } from '../extent-set.js';
 import { sameTag } from '../reader/versions.js';
-import type { InPlaceWrite } from './attempts.js';
+import { awaitArrival, isUnanswered, type InPlaceWrite } from './attempts.js';
 import type { ChangedJob } from './changes.js';
 import { findPart, isMixOf, readPart } from './in-place-parts.js';
 import { Conflict, explainRefusal, isExpected, isLost, statOrAbsent } from './job.js';
@@ -28,6 +28,7 @@ export async function startingTag(job: ChangedJob): Promise<string | undefined> 
   const { base, target } = job;
   const begun = target.attempts?.begun ?? [];
   if (begun.length === 0 && !isWeak(base.etag)) return base.etag;
+  await awaitPart(job, begun[0]);
   const current = await statOrAbsent(job, target.path);
   if (!isExpected(job, current) && !(await isLeftByUs(job, current, begun)))
     throw new Conflict(current);
@@ -89,6 +90,7 @@ async function writePart(
   for (let attempt = 1; ; attempt += 1) {
     const failure = await sendOnce(job, () => send(start, after, tag));
     lost ||= isLost(failure);
+    await awaitPart(job, { start, after });
     const found = await findPart(job, { start, end: start + after.length });
     if (found?.bytes.equals(after) === true && (failure === undefined || lost))
       return found.resource;
@@ -107,11 +109,27 @@ async function sendOnce(job: ChangedJob, send: () => Promise<void>): Promise<unk
     await send();
     return undefined;
   } catch (error) {
+    if (isUnanswered(error)) job.target.attempts?.mayArrive();
     job.signal.throwIfAborted();
     const changed = error instanceof DavError && [404, 412].includes(error.status);
     if (changed || (isLost(error) && !error.unsent)) return error;
     throw await explainRefusal(job, error);
   }
+}
+
+/** Of a part whose answer was lost: until it is there, or can't come any more. It would come over what is sent later. */
+function awaitPart(
+  job: ChangedJob,
+  write: Pick<InPlaceWrite, 'start' | 'after'> | undefined,
+): Promise<void> {
+  return awaitArrival(job, async () => {
+    if (write === undefined) return false;
+    const { start, after } = write;
+    const found = await findPart(job, { start, end: start + after.length });
+    const isThere = found?.bytes.equals(after) === true;
+    if (isThere) job.target.attempts?.arrived();
+    return found === undefined || isThere;
+  });
 }
 
 /** A part was refused: those that were written before it are overwritten by what was there, as far as that can be done. */

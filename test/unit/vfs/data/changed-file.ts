@@ -18,13 +18,15 @@ export const OLD = Buffer.from(pattern(1)(0, SIZE));
 export class Change {
   readonly peer: ScriptedPeer;
   readonly staging: StagedFile;
-  readonly attempts = new Attempts();
+  readonly attempts: Attempts;
   expect;
   content: Buffer = Buffer.from(OLD);
 
   readonly #uploader;
 
-  constructor(t: TestContext, profile: ServerProfile) {
+  /** `arrivalMs`: so long what got no answer may be carried out yet. */
+  constructor(t: TestContext, profile: ServerProfile, arrivalMs = 20) {
+    this.attempts = new Attempts(arrivalMs);
     this.peer = new ScriptedPeer(profile);
     this.peer.put('/d/f', OLD);
     this.expect = versionOf(this.peer.resource('/d/f'));

@@ -1,6 +1,7 @@
 /** The changes of a large file, written into it at a server that does so while the bytes arrive, while everything goes wrong that can. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { versionOf } from '../../../../src/vfs/reader/index.js';
 import { isUploadName } from '../../../../src/webdav/hidden-names.js';
 import { Change, OLD, SIZE } from './changed-file.js';
@@ -176,6 +177,30 @@ test('an interrupt ends it, and the next upload completes it', async (t) => {
     change.peer.fault = () => undefined;
     await change.upload(never);
     change.holds(change.content);
+    assert.deepEqual(change.copies(), []);
+  }
+});
+
+test('a part that is written late, after its client has gone, never comes over what was written later', async (t) => {
+  for (const interrupts of [true, false]) {
+    const change = new Change(t, apache, 2000);
+    await change.write(1000, 'first');
+    const interrupt = new AbortController();
+    const doneLate = delay(300);
+    let parts = 0;
+    change.peer.fault = (call) => {
+      if (!isPart(call) || (parts += 1) > 1) return undefined;
+      if (interrupts) interrupt.abort(new Error('interrupted'));
+      return { doneLate };
+    };
+    const uploaded = change.upload(interrupt.signal);
+    if (interrupts) await assert.rejects(uploaded, /interrupted/);
+    else await uploaded;
+    await change.write(1000, 'later');
+    await change.upload();
+    await doneLate;
+    change.holds(change.content);
+    assert.deepEqual(versionOf(change.peer.resource('/d/f')), change.expect);
     assert.deepEqual(change.copies(), []);
   }
 });

@@ -286,6 +286,14 @@ export class ScriptedPeer {
     const next = Buffer.alloc(size);
     if (this.takesRanges) present?.bytes(0, present.size).copy(next);
     part.copy(next, this.takesRanges ? start : 0);
+    if (fault.doneLate !== undefined) {
+      void fault.doneLate.then(() => {
+        const later = Buffer.from(this.content(path)!);
+        part.copy(later, start);
+        this.put(path, later);
+      });
+      throw new HttpError('HTTP_LOST', 'the answer was lost');
+    }
     if (part.length > 0) {
       this.put(path, next).properties = present?.properties ?? new Map<string, string>();
     }
