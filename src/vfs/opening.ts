@@ -8,7 +8,7 @@ import { shareReader, type Contents } from './contents.js';
 import { ContentsAhead } from './contents-ahead.js';
 import { chain } from './awaitable.js';
 import type { Core } from './core.js';
-import { isNotFound } from './errno.js';
+import { isNotFound, toFsError } from './errno.js';
 import { FileData } from './file-data.js';
 import { giveFirstPages } from './first-pages.js';
 import type { Awaitable, CreateAnswer, OpenAnswer, RequestContext } from './filesystem.js';
@@ -57,7 +57,11 @@ export class Opening {
       throw new FsError('ENXIO', `${node.path}: neither a file nor a folder at the peer`);
     if (changes(flags)) this.#core.access.check();
     if (node.isLocal || node.unlinked) return this.#openLocal(node, flags);
-    const remote = (): Promise<OpenAnswer> => this.#openRemote(node, flags, ctx);
+    // Of a name that is gone by now ENOENT would be the end, also for who wants it made (O_CREAT): after ESTALE the kernel looks again.
+    const remote = (): Promise<OpenAnswer> =>
+      this.#openRemote(node, flags, ctx).catch((error: unknown) => {
+        throw toFsError(error).errno === 'ENOENT' ? changedSinceOpen(node) : error;
+      });
     const { parent, name } = node;
     return parent === undefined ? remote() : this.#core.secondTries.watch(parent, name, remote);
   }
