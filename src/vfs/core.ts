@@ -70,7 +70,7 @@ export class Core {
   readonly cache: NameCache;
   readonly calls = new SharedCalls<string>();
   readonly secondTries = new SecondTries();
-  readonly recent = new RecentContents();
+  readonly recent: RecentContents;
   readonly access: WriteAccess;
   readonly watch: ChangeWatch = new ChangeWatch(this);
   readonly listings: Listings = new Listings(this);
@@ -89,6 +89,7 @@ export class Core {
     this.client = options.client;
     this.log = options.log;
     this.cache = new NameCache(options);
+    this.recent = new RecentContents(options.client);
     this.trim = new Trim(this, options.maxNodes);
     this.access = new WriteAccess(options.client, options.readOnly);
   }

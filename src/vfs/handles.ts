@@ -10,7 +10,7 @@ import { FsError } from './filesystem.js';
 import type { Node } from './node.js';
 import { changes } from './open-flags.js';
 import { sameTag, sameVersion } from './reader/versions.js';
-import { disposeData, type Uploads } from './uploads.js';
+import type { Uploads } from './uploads.js';
 
 export class Handles {
   readonly #core: Core;
@@ -81,10 +81,7 @@ export class Handles {
     if (node.unlinked && data.staging !== undefined) {
       node.resource = { ...node.resource, size: data.staging.size, mtime: mtimeOf(node) };
     }
-    this.#core.recent.keep(node, data);
-    node.data = undefined;
-    disposeData(data);
-    this.#core.nodes.dropIfUnused(node);
+    this.#uploads.dispose(node, data);
   }
 }
 

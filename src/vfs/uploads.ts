@@ -232,10 +232,14 @@ export class Uploads {
     if (created) this.#core.nodes.detach(node);
   }
 
-  /** After the last close: nothing needs the content any more. */
+  /** After an upload that nobody waits for. */
   #settle(node: Node): void {
     const { data } = node;
-    if (data === undefined || data.handles > 0 || data.dirty) return;
+    if (data !== undefined && data.handles === 0 && !data.dirty) this.dispose(node, data);
+  }
+
+  /** Nothing needs the content of the node any more. */
+  dispose(node: Node, data: FileData): void {
     this.#core.recent.keep(node, data);
     node.data = undefined;
     disposeData(data);

@@ -28,7 +28,8 @@ export async function startingTag(job: ChangedJob): Promise<string | undefined> 
   const { base, target } = job;
   const begun = target.attempts?.begun ?? [];
   if (begun.length === 0 && !isWeak(base.etag)) return base.etag;
-  await awaitPart(job, begun[0]);
+  const [latest] = begun;
+  if (latest !== undefined) await awaitPart(job, latest);
   const current = await statOrAbsent(job, target.path);
   if (!isExpected(job, current) && !(await isLeftByUs(job, current, begun)))
     throw new Conflict(current);
@@ -120,11 +121,9 @@ async function sendOnce(job: ChangedJob, send: () => Promise<void>): Promise<unk
 /** Of a part whose answer was lost: until it is there, or can't come any more. It would come over what is sent later. */
 function awaitPart(
   job: ChangedJob,
-  write: Pick<InPlaceWrite, 'start' | 'after'> | undefined,
+  { start, after }: Pick<InPlaceWrite, 'start' | 'after'>,
 ): Promise<void> {
   return awaitArrival(job, async () => {
-    if (write === undefined) return false;
-    const { start, after } = write;
     const found = await findPart(job, { start, end: start + after.length });
     const isThere = found?.bytes.equals(after) === true;
     if (isThere) job.target.attempts?.arrived();
