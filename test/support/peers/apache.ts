@@ -40,6 +40,14 @@ DocumentRoot "${dir}"
 `;
 }
 
+function groupExists(id: number): boolean {
+  try {
+    return process.kill(-id, 0);
+  } catch {
+    return false;
+  }
+}
+
 export async function startApache(dir: string): Promise<Peer> {
   const state = makeTempDir('davport-apache-');
   const port = await freePort();
@@ -55,7 +63,8 @@ export async function startApache(dir: string): Promise<Peer> {
   if (process.getuid?.() === 0) await run('chown', ['www-data:www-data', state]);
   let server: Background;
   const restart = async (): Promise<void> => {
-    await run('rm', ['-f', `${state}/pid`]);
+    // libdb waits for ever for the end of a process that was killed while it made the lock database.
+    await run('rm', ['-f', `${state}/pid`, `${state}/__db.lock`]);
     // In the foreground it leads a process group of its own, so that a SIGKILL reaches its children too.
     server = startBackground('apache2', ['-f', file, '-D', 'FOREGROUND']);
     await waitUntil('apache', () => {
@@ -76,6 +85,8 @@ export async function startApache(dir: string): Promise<Peer> {
     async kill() {
       process.kill(-server.pid, 'SIGKILL');
       await server.exited;
+      // A child that waits for the disk lives on for a while, and the port with it.
+      await waitUntil('the end of all of Apache', () => !groupExists(server.pid));
     },
     log: () => readFileSync(`${state}/error.log`, 'utf8'),
     adopt,
