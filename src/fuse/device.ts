@@ -37,6 +37,8 @@ export class DeviceReader {
   readonly #io: FdIo;
   readonly #session: FuseSession;
   readonly #ends = new Uint32Array(MAX_MESSAGES);
+  /** Most callers wait for the answer before they ask for more: to look for a second request before that is in vain. */
+  readonly #firstEnd = this.#ends.subarray(0, 1);
   readonly #onEnd: (error: unknown) => void;
   #buffer: RequestBuffer;
   readonly #polling: BusyPolling;
@@ -73,7 +75,8 @@ export class DeviceReader {
       for (let batch = 0; batch < MAX_BATCHES_PER_TURN && !this.#ended; batch += 1) {
         // After replies; but what a request waits for comes by the event loop.
         const polls = batch > 0 && this.#session.pendingRequests === 0;
-        if (!this.#readBatch(polls ? this.#polling.begin() : 0)) return;
+        const ends = batch === 0 ? this.#firstEnd : this.#ends;
+        if (!this.#readBatch(ends, polls ? this.#polling.begin() : 0)) return;
       }
     } catch (error) {
       this.stop();
@@ -82,13 +85,13 @@ export class DeviceReader {
   }
 
   /** False when nothing was there. */
-  #readBatch(spinUs: number): boolean {
+  #readBatch(ends: Uint32Array, spinUs: number): boolean {
     const buffer = this.#buffer;
-    const messages = this.#io.readBatch(buffer.bytes, this.#ends, REQUEST_BYTES, spinUs);
+    const messages = this.#io.readBatch(buffer.bytes, ends, REQUEST_BYTES, spinUs);
     if (spinUs > 0) this.#polling.end(messages > 0);
     let start = 0;
     for (let index = 0; index < messages; index += 1) {
-      const end = this.#ends[index]!;
+      const end = ends[index]!;
       this.#session.handle(buffer, start, end);
       start = (end + 7) & ~7;
     }

@@ -1,7 +1,6 @@
 import { RequestBuffer } from './message-reader.js';
 
-/** Write data up to this size is copied out of the request buffer; larger data keeps the buffer. */
-const COPY_BYTES = 64 * 1024;
+/** Writes under way whose data lies in a request buffer. That of further ones is copied: a slow writer holds no more than its own. */
 const MAX_HELD = 8;
 const MAX_IDLE = 4;
 
@@ -26,10 +25,7 @@ export class RequestBuffers {
 
   /** Makes `data` of `buffer` last: returns what to pass on, and the buffer to drop() afterwards if it is held. */
   keep(buffer: RequestBuffer, data: Buffer): { data: Buffer; held: RequestBuffer | undefined } {
-    // Memory is bounded: when many buffers are out with slow writers, a copy takes only as much as there is data.
-    if (data.length <= COPY_BYTES || this.#held >= MAX_HELD) {
-      return { data: Buffer.from(data), held: undefined };
-    }
+    if (this.#held >= MAX_HELD) return { data: Buffer.from(data), held: undefined };
     buffer.users += 1;
     this.#held += 1;
     return { data, held: buffer };

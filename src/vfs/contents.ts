@@ -9,7 +9,7 @@ import { chain, NEVER } from './awaitable.js';
 import type { Core } from './core.js';
 import { isNotFound } from './errno.js';
 import { Handle, type FileData } from './file-data.js';
-import type { Awaitable, RequestContext } from './filesystem.js';
+import type { Awaitable, RequestContext, Waiting } from './filesystem.js';
 import { FsError } from './filesystem.js';
 import { changedSinceOpen, type Handles } from './handles.js';
 import type { Node } from './node.js';
@@ -128,7 +128,7 @@ export class Contents {
       const growth = append ? bytes.length : offset + bytes.length - staging.size;
       return growth <= 0 ? put(staging) : chain(this.#space.take(growth), () => put(staging));
     };
-    return chain(this.#stage(node, data, Infinity, ctx.signal), go);
+    return chain(this.#stage(node, data, Infinity, ctx), go);
   }
 
   checkWritable(node: Node, data: FileData, handle: Handle): void {
@@ -152,7 +152,7 @@ export class Contents {
   }
 
   /** What is written goes there. The content up to `keep` bytes is in it, or read through it. */
-  #stage(node: Node, data: FileData, keep: number, signal: AbortSignal): Awaitable<StagedFile> {
+  #stage(node: Node, data: FileData, keep: number, who: Waiting): Awaitable<StagedFile> {
     if (data.staging !== undefined) return data.staging;
     if (data.stagingBusy === undefined && this.#staysAtPeer(data))
       return (data.staging = this.#stageOver(node, data, data.expect));
@@ -161,7 +161,7 @@ export class Contents {
       () => (data.stagingBusy = undefined),
     );
     return data.stagingBusy.then((staging) => {
-      if (signal.aborted) throw new FsError('EINTR');
+      if (who.signal.aborted) throw new FsError('EINTR');
       return staging;
     });
   }
@@ -214,7 +214,7 @@ export class Contents {
 
   truncate(node: Node, data: FileData, size: number): Awaitable<void> {
     if (size > MAX_OFFSET) throw new FsError('EFBIG');
-    return chain(this.#stage(node, data, size, NEVER), (staging) => {
+    return chain(this.#stage(node, data, size, { signal: NEVER }), (staging) => {
       data.stream?.abandon();
       if (size === 0) this.streams.watch(node, data, staging);
       return this.#change(node, data, () => staging.truncate(size));
@@ -225,7 +225,7 @@ export class Contents {
   async grow(node: Node, fh: number, size: number, ctx: RequestContext): Promise<void> {
     const data = node.data!;
     this.checkWritable(node, data, this.#handles.get(fh));
-    const staging = await this.#stage(node, data, Infinity, ctx.signal);
+    const staging = await this.#stage(node, data, Infinity, ctx);
     if (staging.size >= size) return;
     await this.#space.take(size - staging.size);
     data.stream?.abandon();
@@ -238,7 +238,7 @@ export class Contents {
     if (data === undefined || data.handles === 0 || data.lost !== undefined) return;
     data.keeping = true;
     try {
-      const staging = await this.#stage(node, data, Infinity, NEVER);
+      const staging = await this.#stage(node, data, Infinity, { signal: NEVER });
       await staging.complete({ signal: NEVER });
     } catch (error) {
       // The last of them closed it meanwhile: nobody needs it any more.

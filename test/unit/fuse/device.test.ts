@@ -14,6 +14,8 @@ const getattr = (unique: number): Buffer => request({ opcode: 3, unique }, u32(0
 class ScriptedDevice implements FdIo {
   readonly fd = 3;
   readonly looks: number[] = [];
+  /** How many messages each was ready to take. */
+  readonly rooms: number[] = [];
   readonly found: Buffer[][] = [];
   /** The descriptor becomes readable. */
   ready: () => void = () => undefined;
@@ -23,8 +25,10 @@ class ScriptedDevice implements FdIo {
   }
   readBatch(buffer: Buffer, ends: Uint32Array, _minSpace: number, spinUs = 0): number {
     this.looks.push(spinUs);
+    this.rooms.push(ends.length);
     let at = 0;
     const messages = this.found.shift() ?? [];
+    assert.ok(messages.length <= ends.length);
     messages.forEach((message, index) => {
       message.copy(buffer, at);
       ends[index] = at + message.length;
@@ -100,5 +104,20 @@ test('others get the event loop though requests never end', () => {
   for (let unique = 2; unique < 2000; unique += 2) device.found.push([getattr(unique)]);
   device.ready();
   assert.ok(device.looks.length <= 100, String(device.looks.length));
+  reader.stop();
+});
+
+test('one request is read and answered by two looks; what comes in crowds is read in crowds', () => {
+  const { device, transport, reader } = start(answer);
+  device.found.push([getattr(2)]);
+  device.ready();
+  assert.equal(device.rooms.length, 2);
+  device.found.push([getattr(4)], [getattr(6), getattr(8), getattr(10)]);
+  device.ready();
+  assert.equal(transport.sent.length, 5);
+  assert.deepEqual(
+    device.rooms.map((room) => room === 1),
+    [true, false, true, false, false],
+  );
   reader.stop();
 });

@@ -48,6 +48,22 @@ describe('writes: data', () => {
     });
   }
 
+  test('data that is used at once is not copied', async () => {
+    const seen: Uint8Array[] = [];
+    const { fs } = scriptedFileSystem({
+      write: (_n: number, _f: number, _o: number, data: Uint8Array) =>
+        seen.push(data) && data.length,
+    });
+    const { session } = makeSession(fs);
+    const buffer = session.buffers.take();
+    const message = request({ opcode: 16 }, writeIn(4096), Buffer.alloc(4096, 1));
+    message.copy(buffer.bytes);
+    session.handle(buffer, 0, message.length);
+    await settled();
+    assert.equal(seen[0]!.buffer, buffer.bytes.buffer);
+    assert.equal(buffer.users, 1);
+  });
+
   test('held buffers are bounded: further data is copied', async () => {
     const { session, writes } = slowWrites();
     const size = 100_000;
