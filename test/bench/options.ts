@@ -8,6 +8,8 @@ export interface BenchOptions {
   readonly rows: readonly Row[];
   readonly sides: readonly SideName[];
   readonly rounds: number;
+  /** How often the work is done on other files before it is timed. */
+  readonly used: number;
   /** Each is a run of its own; 0: as the wire is. */
   readonly roundTripsMs: readonly number[];
   readonly bytesPerSecond: number;
@@ -26,6 +28,8 @@ whatever else the machine does meets all of them; the median counts. Before each
   --rows NAME,…     default: all
   --sides NAME,…    default: all that are there, but for those with fuse-native
   --rounds N        default: 3
+  --used N          mounts that have been in use: the work was done N times, on other files, before it is timed; what is timed is as
+                    cold as without. Programs that compile themselves while they run (davport) are slower the first times
   --rtt MS,…        adds a round-trip time to the wire; several values: a run for each
   --bandwidth MB/S  limits the wire, each direction (1 MB: 1,000,000 bytes)
   --options OPT,…   options of davport's mount, as with mount -o
@@ -55,6 +59,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
       rows: { type: 'string' },
       sides: { type: 'string' },
       rounds: { type: 'string', default: '3' },
+      used: { type: 'string', default: '0' },
       rtt: { type: 'string', default: '0' },
       bandwidth: { type: 'string' },
       options: { type: 'string' },
@@ -73,6 +78,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     rows: ROWS.filter(({ name }) => rows.includes(name)),
     sides: values.sides === undefined ? usual : chosen(values.sides, SIDE_NAMES),
     rounds: positive('--rounds', values.rounds),
+    used: notNegative('--used', values.used),
     roundTripsMs: values.rtt.split(',').map((each) => notNegative('--rtt', each)),
     bytesPerSecond:
       values.bandwidth === undefined ? Infinity : positive('--bandwidth', values.bandwidth) * 1e6,

@@ -17,6 +17,8 @@ export interface Side {
   /** Empties caches, by mounting anew: not those of the server. */
   fresh(): Promise<void>;
   measure(row: Row): Promise<Measured>;
+  /** The same work in `place`, a folder below with the same files: the process has done it before then, and the files of `measure` are unknown all the same. */
+  use?(row: Row, place: string): Promise<void>;
   /** Resident memory in MiB, where there is a process of its own. */
   memory(): number | undefined;
   /** Removes what the row made. */

@@ -30,9 +30,17 @@ export function mountedSide(mounted: Mounted): Side {
         served: mounted.served,
         ...(server && { requests: () => settled(server) }),
       }),
+    use: async ({ name }: Row, place: string): Promise<void> => {
+      await work({ name, dir: mounted.dir() + place, served: mounted.served + place });
+    },
     memory: () => mounted.memory(),
     clear: async () => {
-      await run('/bin/sh', ['-c', 'rm -rf "$1"/written/*', 'sh', mounted.served]);
+      await run('/bin/sh', [
+        '-c',
+        'rm -rf "$1"/written/* "$1"/used*/written/*',
+        'sh',
+        mounted.served,
+      ]);
     },
     end: () => mounted.end(),
   };
