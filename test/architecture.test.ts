@@ -42,6 +42,8 @@ const COMMON = ['errors', 'log', 'names', 'receive-memory', 'slices'];
 interface Import {
   readonly specifier: string;
   readonly typeOnly: boolean;
+  /** `import()`: loaded when it is reached. */
+  readonly late?: boolean;
 }
 
 function importsOf(file: string): Import[] {
@@ -60,7 +62,7 @@ function importsOf(file: string): Import[] {
         node.expression.kind === ts.SyntaxKind.ImportKeyword ||
         (ts.isIdentifier(node.expression) && node.expression.text === 'require');
       if (loads && argument && ts.isStringLiteral(argument)) {
-        found.push({ specifier: argument.text, typeOnly: false });
+        found.push({ specifier: argument.text, typeOnly: false, late: true });
       }
     }
     ts.forEachChild(node, visit);
@@ -94,6 +96,18 @@ function isPure(file: string, seen = new Set<string>()): boolean {
     const target = targetOf(file, specifier);
     return COMMON.includes(layerOf(target)) || isPure(target, seen);
   });
+}
+
+/** What is loaded with `file`. */
+function loadedWith(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  for (const { specifier, typeOnly, late } of importsOf(path.join(SRC, file))) {
+    if (!typeOnly && late !== true && specifier.startsWith('.')) {
+      loadedWith(targetOf(file, specifier), seen);
+    }
+  }
+  return seen;
 }
 
 function isAllowed(from: string, target: string, typeOnly: boolean): boolean {
@@ -142,4 +156,17 @@ test('every relative import names its file with the .js suffix', () => {
       .map(({ specifier }) => `${file} imports ${specifier}`),
   );
   assert.deepEqual(wrong, []);
+});
+
+test('commands that only ask or unmount load no package, and no server', () => {
+  const loaded = [...loadedWith('cli/main.ts')];
+  assert.ok(loaded.includes('cli/umount-command.ts'));
+  const packages = loaded.flatMap((file) =>
+    importsOf(path.join(SRC, file)).filter(
+      ({ specifier, typeOnly, late }) =>
+        !typeOnly && late !== true && !specifier.startsWith('.') && !isBuiltin(specifier),
+    ),
+  );
+  assert.deepEqual(packages, []);
+  assert.ok(!loaded.some((file) => layerOf(file) === 'share'));
 });
