@@ -119,7 +119,7 @@ export class ContentsAhead {
     const names = files.map(([name]) => name);
     const folder: Folder = {
       members,
-      siblings: new Siblings(names),
+      siblings: new Siblings(names, { backward: false }),
       ahead: new Map(),
       requests: new Set(),
       files: MIN_FILES,

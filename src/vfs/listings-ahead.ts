@@ -80,7 +80,9 @@ export class ListingsAhead {
     const known = this.#folders.get(directory.id);
     if (members === undefined || known?.members === members) return known;
     const folders = [...members].filter(([, { kind }]) => kind === 'collection');
-    const siblings = new Siblings(folders.map(([name]) => name));
+    // Who puts what is to be done on a stack begins with the last.
+    const names = folders.map(([name]) => name);
+    const siblings = new Siblings(names, { backward: true });
     const folder = { directory, members, siblings, most: 2, unasked: 0, used: 0, wasted: 0 };
     this.#folders.set(directory.id, folder);
     return folder;

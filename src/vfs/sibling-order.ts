@@ -1,7 +1,7 @@
 /** Whether the members of a folder are used one after the other, and which come next: a policy without a request in it. */
 
-/** Members used in turn before the next ones are foreseen: two may be chance. */
-const ENOUGH = 3;
+/** Members used in turn before the next ones are foreseen: two may be chance, and where fewer programs go, three. */
+const ENOUGH = { forward: 3, backward: 4 };
 /** Programs with several threads, and those that leave some out. */
 const NEAR = 8;
 
@@ -15,9 +15,13 @@ const MAX_SORTED = 10_000;
 export class Siblings {
   readonly #orders: readonly SiblingOrder[];
 
-  constructor(names: readonly string[]) {
+  /** `backward`: from the last one, too. */
+  constructor(names: readonly string[], { backward }: { readonly backward: boolean }) {
+    const directions: Direction[] = backward ? ['forward', 'backward'] : ['forward'];
     const orders = names.length > MAX_SORTED ? [names] : [names, names.toSorted()];
-    this.#orders = orders.map((order) => new SiblingOrder(order));
+    this.#orders = orders
+      .map(numbered)
+      .flatMap((order) => directions.map((direction) => new SiblingOrder(order, direction)));
   }
 
   /** A member is used now. False: it is none that could have been foreseen. */
@@ -31,31 +35,46 @@ export class Siblings {
     return this.#orders.some(({ inTurn }) => inTurn >= TRUSTED_RUN);
   }
 
-  /** The next one to be used that was not foreseen yet, while they are used in turn. */
+  /** The next one to be used that was not foreseen yet, while they are used in turn: by the order that has held for longest. */
   foresee(): string | undefined {
-    return this.#orders.find(({ isRun }) => isRun)?.foresee();
+    let best: SiblingOrder | undefined;
+    for (const order of this.#orders) {
+      if (order.isRun && order.inTurn > (best?.inTurn ?? 0)) best = order;
+    }
+    return best?.foresee();
   }
 }
 
+/** Names in an order, and the place of each. */
+export interface NumberedNames {
+  readonly names: readonly string[];
+  readonly places: ReadonlyMap<string, number>;
+}
+
+export function numbered(names: readonly string[]): NumberedNames {
+  return { names, places: new Map(names.map((name, place) => [name, place])) };
+}
+
+type Direction = keyof typeof ENOUGH;
 export type Step = 'follows' | 'near' | 'elsewhere';
 
-/** One order of the names of a folder. */
+/** One order of the names of a folder. Indexes count in its direction. */
 export class SiblingOrder {
-  readonly #names: readonly string[];
-  readonly #indexes = new Map<string, number>();
+  readonly #order: NumberedNames;
+  readonly #direction: Direction;
   #last: number | undefined;
   #inTurn = 0;
   /** Foreseen up to there. */
   #upTo = 0;
 
-  constructor(names: readonly string[]) {
-    this.#names = names;
-    for (const [index, name] of names.entries()) this.#indexes.set(name, index);
+  constructor(order: NumberedNames, direction: Direction) {
+    this.#order = order;
+    this.#direction = direction;
   }
 
   /** A run that will go on, as far as can be said. */
   get isRun(): boolean {
-    return this.#inTurn >= ENOUGH;
+    return this.#inTurn >= ENOUGH[this.#direction];
   }
 
   get inTurn(): number {
@@ -64,9 +83,10 @@ export class SiblingOrder {
 
   /** A member is used now. `trusting`: programs have gone through folders before this one, and this may be the first of it. */
   use(name: string, trusting: boolean): Step {
-    const index = this.#indexes.get(name);
+    const place = this.#order.places.get(name);
     const last = this.#last;
-    if (index === undefined) return 'elsewhere';
+    if (place === undefined) return 'elsewhere';
+    const index = this.#turned(place);
     if (last !== undefined && index <= last && last - index <= NEAR) return 'near';
     const follows = last === undefined ? index === 0 : index > last && index - last <= NEAR;
     this.#last = index;
@@ -75,13 +95,18 @@ export class SiblingOrder {
       this.#upTo = index + 1;
       return 'elsewhere';
     }
-    this.#inTurn = last === undefined ? (trusting ? ENOUGH : 1) : this.#inTurn + 1;
+    this.#inTurn = last === undefined ? (trusting ? ENOUGH[this.#direction] : 1) : this.#inTurn + 1;
     this.#upTo = Math.max(this.#upTo, index + 1);
     return 'follows';
   }
 
   /** The next one that was not foreseen yet. */
   foresee(): string | undefined {
-    return this.isRun ? this.#names[this.#upTo++] : undefined;
+    return this.isRun ? this.#order.names[this.#turned(this.#upTo++)] : undefined;
+  }
+
+  /** From a place to an index, and back. */
+  #turned(at: number): number {
+    return this.#direction === 'backward' ? this.#order.names.length - 1 - at : at;
   }
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SiblingOrder } from '../../../src/vfs/sibling-order.js';
+import { numbered, SiblingOrder, Siblings } from '../../../src/vfs/sibling-order.js';
 
 const NAMES = Array.from({ length: 100 }, (_, i) => `f${i}`);
+const forward = (): SiblingOrder => new SiblingOrder(numbered(NAMES), 'forward');
 
-function foreseen(order: SiblingOrder, most: number): string[] {
+function foreseen(order: Pick<SiblingOrder, 'foresee'>, most: number): string[] {
   const names: string[] = [];
   for (let name = order.foresee(); name !== undefined; name = order.foresee()) {
     names.push(name);
@@ -14,7 +15,7 @@ function foreseen(order: SiblingOrder, most: number): string[] {
 }
 
 test('after three in turn the next are foreseen, each once, to the end', () => {
-  const order = new SiblingOrder(NAMES);
+  const order = forward();
   for (const name of ['f10', 'f11']) {
     order.use(name, false);
     assert.deepEqual(foreseen(order, 1), []);
@@ -27,7 +28,7 @@ test('after three in turn the next are foreseen, each once, to the end', () => {
 });
 
 test('a jump ends it, a step aside does not', () => {
-  const order = new SiblingOrder(NAMES);
+  const order = forward();
   for (const name of ['f10', 'f12', 'f11', 'f15', 'f13']) order.use(name, false);
   assert.deepEqual(foreseen(order, 1), ['f16']);
   assert.equal(order.use('f12', false), 'near');
@@ -43,8 +44,33 @@ test('with trust, the first of all is enough, and no other', () => {
     ['f0', ['f1']],
     ['f1', []],
   ] as const) {
-    const order = new SiblingOrder(NAMES);
+    const order = forward();
     order.use(name, true);
     assert.deepEqual(foreseen(order, 1), expected);
+  }
+});
+
+test('backward is the same from the other end', () => {
+  const order = new SiblingOrder(numbered(NAMES), 'backward');
+  order.use('f99', true);
+  assert.deepEqual(foreseen(order, 2), ['f98', 'f97']);
+  for (const name of ['f60', 'f59', 'f58']) order.use(name, false);
+  assert.deepEqual(foreseen(order, 1), []);
+  order.use('f57', false);
+  assert.deepEqual(foreseen(order, 2), ['f56', 'f55']);
+  assert.equal(foreseen(order, 1000).length, 55);
+});
+
+test('a folder is gone through in any of its orders, and only what comes next in that one is foreseen', () => {
+  const listed = [...'caebdfhg'];
+  for (const [used, next] of [
+    ['caeb', 'dfhg'],
+    ['ghfd', 'beac'],
+    ['abcd', 'efgh'],
+    ['hgfe', 'dcba'],
+  ] as const) {
+    const siblings = new Siblings(listed, { backward: true });
+    for (const name of used) siblings.use(name, false);
+    assert.equal(foreseen(siblings, 100).join(''), next);
   }
 });
