@@ -75,6 +75,7 @@ async function walk({ mounted }: Rig, order: (names: string[]) => string[]): Pro
 for (const [what, order] of [
   ['of the listing', (names: string[]) => names],
   ['of the names', (names: string[]) => names.toSorted()],
+  ['of the listing from the last one', (names: string[]) => names.toReversed()],
 ] as const) {
   test(`a walk in the order ${what}: each folder is asked for once, up to six at a time`, async () => {
     await withTree(60_000, async (rig) => {
