@@ -1,10 +1,12 @@
-/** Reading an open file: at once where it is small, else in pieces, one being read while the one before is sent. */
+/** Reading an open file: at once where it is small, else in pieces; one that a disk has is read while the one before is sent. */
 import fs from 'node:fs';
+import { MAX_PAYLOAD_BYTES } from '../mux/frame.js';
 import type { SystemCalls } from './options.js';
 import type { ByteRange } from './range.js';
 import { Slices } from '../slices.js';
 
-const PIECE_BYTES = 256 * 1024;
+/** A little less than 256 KiB: whole frames of the multiplexer, which would send a few bytes in one of their own. */
+const PIECE_BYTES = 4 * MAX_PAYLOAD_BYTES;
 
 /** Fills `buffer` from `start` on; gives how much there was. */
 export function readNow(fd: number, buffer: Buffer, start: number): number {
@@ -37,17 +39,20 @@ export async function readPieces(
   const reader = new PieceReader(fd, options, end - start);
   // What is at hand, and taken at once, would go on without a turn of the event loop.
   const slices = new Slices(4);
-  let ahead = reader.read(start, end);
+  let next: Buffer | Promise<Buffer> | undefined;
   for (let at = start; at < end;) {
-    const piece = await ahead;
+    const reading = next ?? reader.read(at, end);
+    const waited = !Buffer.isBuffer(reading);
+    const piece = waited ? await reading : reading;
     at += piece.length;
     const last = at >= end || piece.length === 0;
-    if (!last) ahead = reader.read(at, end);
+    // What is at hand is copied when it is wanted: into the memory that has just been sent, and is in the processor's cache.
+    next = waited && !last ? reader.read(at, end) : undefined;
     try {
       await take(piece, last);
     } catch (error) {
       // The descriptor must not be closed under a read.
-      await Promise.resolve(ahead).catch(() => undefined);
+      await Promise.resolve(next).catch(() => undefined);
       throw error;
     }
     if (piece.length === 0) return;
@@ -59,7 +64,7 @@ export async function readPieces(
 class PieceReader {
   readonly #fd: number;
   readonly #calls: SystemCalls | undefined;
-  /** One being read, one being taken. */
+  /** INVARIANT: nobody has the one of `#turn`. The other one may be that of a thread, or be taken. */
   readonly #buffers: [Buffer, Buffer] | undefined;
   #turn: 0 | 1 = 0;
 
@@ -71,14 +76,15 @@ class PieceReader {
     this.#buffers = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)];
   }
 
-  /** The next bytes from `at` on. */
+  /** The next bytes from `at` on. REQUIRES: those of the read before it have been taken, unless it gave a promise. */
   read(at: number, end: number): Buffer | Promise<Buffer> {
     const length = Math.min(PIECE_BYTES, end - at);
     const buffer = this.#buffers?.[this.#turn] ?? Buffer.allocUnsafeSlow(length);
-    this.#turn = this.#turn === 0 ? 1 : 0;
     const count = this.#calls?.readCached?.(this.#fd, buffer, length, at) ?? -1;
-    // That the file ends here is asked the ordinary way: an answer would be broken off for it.
-    return count <= 0 ? readInPool(this.#fd, buffer, length, at) : buffer.subarray(0, count);
+    if (count > 0) return buffer.subarray(0, count);
+    // That the file ends here is asked the ordinary way, too: an answer would be broken off for it.
+    this.#turn = this.#turn === 0 ? 1 : 0;
+    return readInPool(this.#fd, buffer, length, at);
   }
 }
 
