@@ -13,7 +13,7 @@ import { readNow, readPieces } from './file-pieces.js';
 import { lengthOf, multipart, type Segment } from './multipart.js';
 import { parseRanges } from './range.js';
 import { digestOfFile, wantedAlgorithm } from './repr-digest.js';
-import { canReuse, writeThrough } from './reused-memory.js';
+import { canReuse, ThroughWriter } from './reused-memory.js';
 import { resourceStates } from './resource-states.js';
 import { codingFor, codingHeaders, ResponseBody } from './response-body.js';
 import { SMALL_BYTES } from './small-file.js';
@@ -167,6 +167,7 @@ export class FileAnswer {
     const exchange = this.#exchange;
     const calls = exchange.context.options.attributes;
     const reuse = canReuse(exchange);
+    const writer = reuse ? new ThroughWriter(exchange) : exchange;
     const final = segments.findLast((segment) => !Buffer.isBuffer(segment));
     for (const segment of segments) {
       if (Buffer.isBuffer(segment)) {
@@ -174,7 +175,7 @@ export class FileAnswer {
       } else {
         const take = (piece: Buffer, last: boolean): Promise<void> => {
           this.#checkPiece(piece, last && segment === final);
-          return reuse ? writeThrough(exchange, piece) : exchange.write(piece);
+          return writer.write(piece);
         };
         await readPieces(this.#fd, segment, take, { calls, reuse });
       }

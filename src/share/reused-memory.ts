@@ -2,6 +2,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { DuplexMuxStream } from '../mux/mux-stream.js';
+import type { ClientsTurn } from './connections.js';
 import { ClientGoneError } from './errors.js';
 import type { Exchange } from './exchange.js';
 
@@ -11,23 +12,39 @@ export function canReuse({ req }: Exchange): boolean {
   return stream instanceof DuplexMuxStream ? stream.keepsNothing : stream instanceof Socket;
 }
 
-/** Resolves when the connection is through with the bytes. REQUIRES: `canReuse`. */
-export async function writeThrough(exchange: Exchange, bytes: Buffer): Promise<void> {
-  const { req, res, context } = exchange;
-  requireOpen(exchange);
-  exchange.bytesOut += bytes.length;
-  const through = new Promise<void>((resolve) => {
-    const done = (): void => {
-      res.off('close', done);
-      resolve();
-    };
-    res.on('close', done);
-    res.write(bytes, done);
-  });
-  await context.connections.clientsTurn(req.socket, through, () => bytes.length);
-  requireOpen(exchange);
-}
+/** The body of one response, piece by piece. REQUIRES: `canReuse`. */
+export class ThroughWriter {
+  readonly #exchange: Exchange;
+  readonly #turn: ClientsTurn;
+  #onThrough: (() => void) | undefined;
 
-function requireOpen({ res }: Exchange): void {
-  if (res.destroyed) throw new ClientGoneError('the connection closed during the response');
+  constructor(exchange: Exchange) {
+    const { req, res, context } = exchange;
+    this.#exchange = exchange;
+    this.#turn = context.connections.clientsTurns(req.socket);
+    res.once('close', this.#through);
+  }
+
+  /** Resolves when the connection is through with the bytes. REQUIRES: with those before it, too. */
+  async write(bytes: Buffer): Promise<void> {
+    this.#requireOpen();
+    this.#exchange.bytesOut += bytes.length;
+    this.#turn.begin();
+    await new Promise<void>((resolve) => {
+      this.#onThrough = resolve;
+      this.#exchange.res.write(bytes, this.#through);
+    });
+    this.#turn.moved(bytes.length);
+    this.#turn.end();
+    this.#requireOpen();
+  }
+
+  readonly #through = (): void => {
+    this.#onThrough?.();
+  };
+
+  #requireOpen(): void {
+    if (!this.#exchange.res.destroyed) return;
+    throw new ClientGoneError('the connection closed during the response');
+  }
 }
