@@ -16,16 +16,24 @@ static bool get_name(napi_env env, napi_value *arguments, int32_t *fd, struct pa
   return get_int32(env, arguments[0], "fd", fd) && get_path(env, arguments[1], "name", name);
 }
 
-static bool get_state(napi_env env, napi_value value, int64_t **state) {
+static bool get_states(napi_env env, napi_value value, size_t count, int64_t **states) {
   napi_typedarray_type type;
   size_t length = 0;
   void *start = NULL;
   if (napi_get_typedarray_info(env, value, &type, &length, &start, NULL, NULL) != napi_ok ||
-      type != napi_bigint64_array || length < STATE_FIELDS) {
-    return throw_type(env, "state must be a BigInt64Array with room for a state") != NULL;
+      type != napi_bigint64_array || length < count * STATE_FIELDS) {
+    return throw_type(env, "state must be a BigInt64Array with room for it") != NULL;
   }
-  *state = start;
+  *states = start;
   return true;
+}
+
+static bool get_state(napi_env env, napi_value value, int64_t **state) { return get_states(env, value, 1, state); }
+
+/* For calls that do something besides: the mode tells that there is nothing (0), or why the state could not be had (-errno). */
+static void look_at(int fd, const char *name, int64_t *state) {
+  int failed = state_at(fd, name, state);
+  if (failed != 0) state[MODE] = failed == ENOENT ? 0 : -failed;
 }
 
 /* statAt(fd, name, state): false when there is nothing of that name. */
@@ -44,14 +52,16 @@ static napi_value stat_at(napi_env env, napi_callback_info info) {
   return found;
 }
 
-/* openBeneath(fd, path, flags): a descriptor. */
-static napi_value open_beneath(napi_env env, napi_callback_info info) {
-  napi_value arguments[3];
+/* findBeneath(fd, path, flags, name, state): a descriptor of what the path leads to, and the state of `name` in it. */
+static napi_value find_beneath(napi_env env, napi_callback_info info) {
+  napi_value arguments[5];
   int32_t fd;
   uint32_t flags;
-  struct path path;
-  if (!get_arguments(env, info, 3, arguments, NULL) || !get_name(env, arguments, &fd, &path) ||
-      !get_uint32(env, arguments[2], "flags", &flags)) {
+  struct path path, name;
+  int64_t *state;
+  if (!get_arguments(env, info, 5, arguments, NULL) || !get_name(env, arguments, &fd, &path) ||
+      !get_uint32(env, arguments[2], "flags", &flags) || !get_path(env, arguments[3], "name", &name) ||
+      !get_state(env, arguments[4], &state)) {
     return NULL;
   }
   struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
@@ -62,6 +72,7 @@ static napi_value open_beneath(napi_env env, napi_callback_info info) {
     if (opened < 0 && errno != EINTR && errno != EAGAIN) break;
   }
   if (opened < 0) return throw_errno(env, errno, "openat2", path.bytes);
+  look_at((int)opened, name.bytes, state);
   return from_int(env, opened);
 }
 
@@ -75,18 +86,21 @@ static int write_whole(int fd, const uint8_t *data, size_t length) {
   return 0;
 }
 
-/* createAt(fd, name, mode, content, state): a descriptor of a new file, for reading and writing. There is none when it fails. */
+/*
+ * createAt(fd, name, mode, content, other, states): a descriptor of a new file, for reading and writing. There is none when it fails.
+ * States: of `other` after that; of the new file, too, if there is an `other`.
+ */
 static napi_value create_at(napi_env env, napi_callback_info info) {
-  napi_value arguments[5];
+  napi_value arguments[6];
   int32_t fd;
   uint32_t mode;
-  struct path name;
+  struct path name, other;
   uint8_t *content;
   size_t length;
-  int64_t *state;
-  if (!get_arguments(env, info, 5, arguments, NULL) || !get_name(env, arguments, &fd, &name) ||
+  int64_t *states;
+  if (!get_arguments(env, info, 6, arguments, NULL) || !get_name(env, arguments, &fd, &name) ||
       !get_uint32(env, arguments[2], "mode", &mode) || !get_bytes(env, arguments[3], "content", &content, &length) ||
-      !get_state(env, arguments[4], &state)) {
+      !get_path(env, arguments[4], "other", &other) || !get_states(env, arguments[5], 2, &states)) {
     return NULL;
   }
   int created;
@@ -94,26 +108,37 @@ static napi_value create_at(napi_env env, napi_callback_info info) {
   while (created < 0 && errno == EINTR);
   if (created < 0) return throw_errno(env, errno, "openat", name.bytes);
   int failed = write_whole(created, content, length);
-  if (failed == 0) failed = state_at(created, "", state);
-  if (failed == 0) return from_int(env, created);
+  if (failed == 0) {
+    look_at(fd, other.bytes, states);
+    if (states[MODE] != 0) look_at(created, "", states + STATE_FIELDS);
+    return from_int(env, created);
+  }
   close(created);
   unlinkat(fd, name.bytes, 0);
   return throw_errno(env, failed, "write", name.bytes);
 }
 
-/* renameAt(fd, from, to, state): both in the one folder. False: done, but the state of `to` could not be told afterwards. */
+/*
+ * renameAt(fd, from, opened, to, beside, state): all in the one folder. Closes `opened` first, for it may be then only that a write turns
+ * out to have failed. State of `to` afterwards. True: there is something of the name `beside` ("": not asked).
+ */
 static napi_value rename_at(napi_env env, napi_callback_info info) {
-  napi_value arguments[4], told;
-  int32_t fd;
-  struct path from, to;
-  int64_t *state;
-  if (!get_arguments(env, info, 4, arguments, NULL) || !get_name(env, arguments, &fd, &from) ||
-      !get_path(env, arguments[2], "to", &to) || !get_state(env, arguments[3], &state)) {
+  napi_value arguments[6], found;
+  int32_t fd, opened;
+  struct path from, to, beside;
+  int64_t *state, other[STATE_FIELDS];
+  if (!get_arguments(env, info, 6, arguments, NULL) || !get_name(env, arguments, &fd, &from) ||
+      !get_int32(env, arguments[2], "opened", &opened) || !get_path(env, arguments[3], "to", &to) ||
+      !get_path(env, arguments[4], "beside", &beside) || !get_state(env, arguments[5], &state)) {
     return NULL;
   }
+  /* After EINTR it is closed, too. */
+  if (close(opened) < 0 && errno != EINTR) return throw_errno(env, errno, "close", from.bytes);
   if (renameat(fd, from.bytes, fd, to.bytes) < 0) return throw_errno(env, errno, "renameat", to.bytes);
-  TRY(env, napi_get_boolean(env, state_at(fd, to.bytes, state) == 0, &told));
-  return told;
+  look_at(fd, to.bytes, state);
+  bool is_there = beside.bytes[0] != '\0' && state_at(fd, beside.bytes, other) != ENOENT;
+  TRY(env, napi_get_boolean(env, is_there, &found));
+  return found;
 }
 
 /* Opens for reading what `pin` names. */
@@ -176,7 +201,7 @@ static napi_value read_file_at(napi_env env, napi_callback_info info) {
 }
 
 bool define_folder(napi_env env, napi_value exports) {
-  return define_function(env, exports, "statAt", stat_at) && define_function(env, exports, "openBeneath", open_beneath) &&
+  return define_function(env, exports, "statAt", stat_at) && define_function(env, exports, "findBeneath", find_beneath) &&
          define_function(env, exports, "createAt", create_at) && define_function(env, exports, "renameAt", rename_at) &&
          define_function(env, exports, "readFileAt", read_file_at);
 }

@@ -115,16 +115,36 @@ export interface NativeBinding {
   statAt(fd: number, name: Path, state: BigInt64Array): boolean;
   /**
    * openat2(2) of what `path` leads to from the open folder `fd` on, which it can't leave and where no symbolic link is followed (ELOOP),
-   * with O_CLOEXEC. ENOSYS: a kernel before 5.6, or a filter.
+   * with O_CLOEXEC. ENOSYS: a kernel before 5.6, or a filter. Fills `state` with that of `name` in it; mode 0: nothing is there, -errno:
+   * the state can't be had.
    */
-  openBeneath(fd: number, path: Path, flags: number): number;
+  findBeneath(fd: number, path: Path, flags: number, name: Path, state: BigInt64Array): number;
   /**
    * Makes a file with that content in the open folder `fd`, where there is nothing of that name (EEXIST): open for reading and writing,
-   * behind the content. Fills `state` as `statAt` does. When it fails, nothing is left.
+   * behind the content. When it fails, nothing is left. Fills `states` as `findBeneath` does: with that of `other` in the folder once
+   * the content is there, and, unless there is no `other`, with that of the new file.
    */
-  createAt(fd: number, name: Path, mode: number, content: Uint8Array, state: BigInt64Array): number;
-  /** renameat(2) within the open folder `fd`. Fills `state` with that of `to` afterwards; false: it is done, but that could not be had. */
-  renameAt(fd: number, from: Path, to: Path, state: BigInt64Array): boolean;
+  createAt(
+    fd: number,
+    name: Path,
+    mode: number,
+    content: Uint8Array,
+    other: Path,
+    states: BigInt64Array,
+  ): number;
+  /**
+   * renameat(2) within the open folder `fd`, after a close(2) of `opened`, which is closed whatever happens, and whose failure ends it.
+   * Fills `state` as `findBeneath` does with that of `to` afterwards. True: there is something of the name `beside`, or that can't be
+   * told; '' is never there.
+   */
+  renameAt(
+    fd: number,
+    from: Path,
+    opened: number,
+    to: Path,
+    beside: Path,
+    state: BigInt64Array,
+  ): boolean;
   /**
    * All bytes of a regular file in the open folder `fd` that has just as many as `buffer`, with its state before they were read. -1:
    * it hasn't, or is no regular file (which is not opened). Links are not followed.

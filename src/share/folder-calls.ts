@@ -17,9 +17,35 @@ const NEW_FILE_MODE = 0o666;
 const POOL_ROWS = 64;
 const POOL_BYTES = 64 * 1024;
 
+/** A name in an open folder, which is the caller's to close. */
+export interface Found {
+  readonly fd: number;
+  readonly stat: FileState | undefined;
+}
+
+/** A new file, and what another name was once its content was there. */
+export interface Created {
+  readonly fd: number;
+  readonly other: FileState | undefined;
+  /** Its own state, where it was had. */
+  readonly own: FileState | undefined;
+}
+
+export interface OpenName {
+  readonly name: string;
+  readonly fd: number;
+}
+
+export interface Renamed {
+  readonly stat: FileState | undefined;
+  readonly isBeside: boolean;
+}
+
 export class FolderCalls {
   readonly #calls: SystemCalls | undefined;
   #rows = new BigInt64Array(0);
+  /** Of it, elements. */
+  #rowsTaken = 0;
   #bytes = Buffer.alloc(0);
 
   constructor(calls: SystemCalls | undefined) {
@@ -28,7 +54,7 @@ export class FolderCalls {
 
   /** Undefined: nothing is there. '' is the folder itself. */
   stat(folder: number, name: string): FileState | undefined {
-    const row = this.#takeRow();
+    const row = this.#takeRows(1);
     try {
       const found = this.#calls?.statAt?.(folder, bytesOf(name), row);
       if (found !== undefined) return found ? new MemberState(row, 0) : undefined;
@@ -39,34 +65,61 @@ export class FolderCalls {
     return fs.lstatSync(at(folder, name), { bigint: true, throwIfNoEntry: false });
   }
 
-  /** The folder that the names lead to, one by one, if there is no symbolic link among them. Undefined: that is not to be had by one call. */
-  openBelow(folder: number, names: readonly string[]): number | undefined {
+  /**
+   * The folder that the names lead to, one by one, if there is no symbolic link among them, and what `name` is in it. Undefined: that
+   * is not to be had by one call.
+   */
+  find(folder: number, names: readonly string[], name: string): Found | undefined {
+    if (!this.#calls?.findBeneath) return undefined;
+    const row = this.#takeRows(1);
+    let fd: number;
     try {
-      return this.#calls?.openBeneath?.(folder, bytesOf(names.join('/')), PIN_FOLDER);
+      const path = bytesOf(names.join('/'));
+      fd = this.#calls.findBeneath(folder, path, PIN_FOLDER, bytesOf(name), row);
     } catch {
       // Who goes step by step finds out why, or has another kernel.
       return undefined;
     }
-  }
-
-  /** Makes a new file, open for reading and writing behind its content; nothing when it fails. EEXIST: there is something. */
-  create(folder: number, name: string, content: Uint8Array): { fd: number; stat: FileState } {
-    if (!this.#calls?.createAt) return createByPath(at(folder, name), content);
-    const row = this.#takeRow();
-    const fd = this.#calls.createAt(folder, bytesOf(name), NEW_FILE_MODE, content, row);
-    return { fd, stat: new MemberState(row, 0) };
-  }
-
-  /** Gives the state of `to` afterwards. */
-  rename(folder: number, from: string, to: string): FileState | undefined {
-    if (this.#calls?.renameAt) {
-      const row = this.#takeRow();
-      const told = this.#calls.renameAt(folder, bytesOf(from), bytesOf(to), row);
-      if (told) return new MemberState(row, 0);
-    } else {
-      fs.renameSync(at(folder, from), at(folder, to));
+    try {
+      return { fd, stat: this.#seen(row, fd, name) };
+    } catch (error) {
+      fs.closeSync(fd);
+      throw error;
     }
-    return this.stat(folder, to);
+  }
+
+  /**
+   * Makes a new file, open for reading and writing behind its content; nothing when it fails. EEXIST: there is something. Then looks at
+   * `other`, and where there is such a file, at the new one.
+   */
+  create(folder: number, name: string, content: Uint8Array, other: string): Created {
+    if (!this.#calls?.createAt) {
+      const fd = createByPath(at(folder, name), content);
+      return { fd, other: this.stat(folder, other), own: undefined };
+    }
+    const rows = this.#takeRows(2);
+    const [bytes, otherBytes] = [bytesOf(name), bytesOf(other)];
+    const fd = this.#calls.createAt(folder, bytes, NEW_FILE_MODE, content, otherBytes, rows);
+    const own = new MemberState(rows, 1);
+    return {
+      fd,
+      other: this.#seen(rows, folder, other),
+      own: own.isMissing || own.isUnknown ? undefined : own,
+    };
+  }
+
+  /** Closes `fd` whatever happens, and gives the state of `to` afterwards. Is there something of the name `beside` ('' never is)? */
+  rename(folder: number, from: OpenName, to: string, beside: string): Renamed {
+    if (!this.#calls?.renameAt) {
+      fs.closeSync(from.fd);
+      fs.renameSync(at(folder, from.name), at(folder, to));
+      const isBeside = beside !== '' && this.stat(folder, beside) !== undefined;
+      return { stat: this.stat(folder, to), isBeside };
+    }
+    const row = this.#takeRows(1);
+    const [name, toBytes] = [bytesOf(from.name), bytesOf(to)];
+    const isBeside = this.#calls.renameAt(folder, name, from.fd, toBytes, beside, row);
+    return { stat: this.#seen(row, folder, to), isBeside };
   }
 
   /** All of a regular file of just this size, and its state before it was read. Undefined: it is another, or must be had otherwise. */
@@ -77,16 +130,26 @@ export class FolderCalls {
   ): { bytes: Buffer; stat: FileState } | undefined {
     if (!this.#calls?.readFileAt) return undefined;
     const bytes = this.#takeBytes(size);
-    const row = this.#takeRow();
+    const row = this.#takeRows(1);
     const count = this.#calls.readFileAt(folder, bytesOf(name), bytes, row);
     return count < 0 ? undefined : { bytes, stat: new MemberState(row, 0) };
   }
 
-  #takeRow(): BigInt64Array {
-    if (this.#rows.length === 0) this.#rows = new BigInt64Array(POOL_ROWS * MEMBER_FIELDS);
-    const row = this.#rows.subarray(0, MEMBER_FIELDS);
-    this.#rows = this.#rows.subarray(MEMBER_FIELDS);
-    return row;
+  /** What a call has told of a name in its first row. */
+  #seen(rows: BigInt64Array, folder: number, name: string): FileState | undefined {
+    const state = new MemberState(rows, 0);
+    if (state.isMissing) return undefined;
+    return state.isUnknown ? this.stat(folder, name) : state;
+  }
+
+  #takeRows(count: number): BigInt64Array {
+    const fields = count * MEMBER_FIELDS;
+    if (this.#rowsTaken + fields > this.#rows.length) {
+      this.#rows = new BigInt64Array(POOL_ROWS * MEMBER_FIELDS);
+      this.#rowsTaken = 0;
+    }
+    this.#rowsTaken += fields;
+    return this.#rows.subarray(this.#rowsTaken - fields, this.#rowsTaken);
   }
 
   #takeBytes(size: number): Buffer {
@@ -98,11 +161,11 @@ export class FolderCalls {
   }
 }
 
-function createByPath(path: FsPath, content: Uint8Array): { fd: number; stat: FileState } {
+function createByPath(path: FsPath, content: Uint8Array): number {
   const fd = fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, NEW_FILE_MODE);
   try {
     for (let done = 0; done < content.length;) done += fs.writeSync(fd, content, done);
-    return { fd, stat: fs.fstatSync(fd, { bigint: true }) };
+    return fd;
   } catch (error) {
     fs.closeSync(fd);
     unlinkIfThere(path);

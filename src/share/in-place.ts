@@ -35,14 +35,17 @@ export function isLinked({ kind, stat }: Place): boolean {
 }
 
 /** Undefined: name and content are free in this turn of the loop. Otherwise look again when the promise resolves. Refreshes `place`. */
-export function inUse(
+export function inUse(context: Context, place: Place): Promise<void> | undefined {
+  place.refresh();
+  return inUseAsSeen(context, place);
+}
+
+/** As `inUse`. REQUIRES: `place` was refreshed in this turn. */
+export function inUseAsSeen(
   { nameLocks, contentLocks }: Context,
   place: Place,
 ): Promise<void> | undefined {
-  const held = nameLocks.inUse(place);
-  if (held) return held;
-  const stat = place.refresh();
-  return stat && contentLocks.inUse(stat);
+  return nameLocks.inUse(place) ?? (place.stat && contentLocks.inUse(place.stat));
 }
 
 /** REQUIRES: `inUse` said no, and all checks were made of `place`, a regular file, in this turn of the loop. */

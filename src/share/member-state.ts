@@ -48,6 +48,11 @@ export class MemberState implements FileState {
     return Number(table[row * FIELDS.length + nameEnd]);
   }
 
+  /** There was nothing to have a state. */
+  get isMissing(): boolean {
+    return this.#mode === 0;
+  }
+
   /** The state could not be had. */
   get isUnknown(): boolean {
     return this.#mode < 0;

@@ -34,18 +34,27 @@ export interface SystemCalls {
   readCached?(fd: number, buffer: Uint8Array, length: number, position: number): number;
   /** Calls on names in an open folder, as the addon's binding has them; without them the way leads through /proc. */
   statAt?(fd: number, name: string | Uint8Array, state: BigInt64Array): boolean;
-  openBeneath?(fd: number, path: string | Uint8Array, flags: number): number;
+  findBeneath?(
+    fd: number,
+    path: string | Uint8Array,
+    flags: number,
+    name: string | Uint8Array,
+    state: BigInt64Array,
+  ): number;
   createAt?(
     fd: number,
     name: string | Uint8Array,
     mode: number,
     content: Uint8Array,
-    state: BigInt64Array,
+    other: string | Uint8Array,
+    states: BigInt64Array,
   ): number;
   renameAt?(
     fd: number,
     from: string | Uint8Array,
+    opened: number,
     to: string | Uint8Array,
+    beside: string | Uint8Array,
     state: BigInt64Array,
   ): boolean;
   readFileAt?(

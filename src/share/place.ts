@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { at, ofFd, PIN, type FsPath } from './fs-path.js';
 import { ShareError } from './errors.js';
-import type { FolderCalls } from './folder-calls.js';
+import type { FolderCalls, OpenName } from './folder-calls.js';
 import type { FileState } from './file-state.js';
 
 export type Kind = 'file' | 'collection' | 'link' | 'special' | 'missing';
@@ -93,14 +93,21 @@ export class Place {
     return this.#calls.stat(this.parentFd, name) !== undefined;
   }
 
-  /** Makes a file of another name in the same folder. */
-  createSibling(name: string, content: Uint8Array): { fd: number; stat: FileState } {
-    return this.#calls.create(this.parentFd, name, content);
+  /** Makes a file of another name in the same folder, and refreshes. Its own state is told if there is something at this place. */
+  createSibling(name: string, content: Uint8Array): { fd: number; stat: FileState | undefined } {
+    const { fd, other, own } = this.#calls.create(this.parentFd, name, content, this.name);
+    this.stat = other;
+    return { fd, stat: own };
   }
 
-  /** The sibling takes the place, and what was there is gone. Refreshes. */
-  takeSibling(name: string): void {
-    this.stat = this.#calls.rename(this.parentFd, name, this.name);
+  /**
+   * The sibling takes the place, and what was there is gone. Refreshes. Closes the sibling's descriptor whatever happens. Is there
+   * something of the name `beside`?
+   */
+  takeSibling(sibling: OpenName, beside: string): boolean {
+    const { stat, isBeside } = this.#calls.rename(this.parentFd, sibling, this.name, beside);
+    this.stat = stat;
+    return isBeside;
   }
 
   /** Opens the regular file for reading. */

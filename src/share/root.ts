@@ -55,7 +55,9 @@ export class Root {
   locate(segments: readonly string[], follow: boolean): Place {
     try {
       const place = this.#reach(segments) ?? this.#walk(segments, follow);
-      if (place.name === '' || place.kind === 'missing') this.#mustExist(place);
+      // What is missing in a folder below proves nothing: the way led through a member of the shared folder, so that is there.
+      const isMissingHere = place.kind === 'missing' && place.parentFd === this.fd;
+      if (place.name === '' || isMissingHere) this.#mustExist(place);
       return place;
     } catch (error) {
       if (errnoCode(error) === 'ENOENT') this.#mustExist();
@@ -67,17 +69,18 @@ export class Root {
   #reach(segments: readonly string[]): Place | undefined {
     const name = segments.at(-1);
     if (name === undefined || segments.includes(STORE_NAME)) return undefined;
-    const owned = segments.length > 1;
-    const fd = owned ? this.calls.openBelow(this.fd, segments.slice(0, -1)) : this.fd;
-    if (fd === undefined) return undefined;
-    let isPlace = false;
-    try {
-      const stat = this.calls.stat(fd, name);
-      isPlace = stat?.isSymbolicLink() !== true;
-      return isPlace ? new Place(this.calls, fd, name, owned, stat) : undefined;
-    } finally {
-      if (owned && !isPlace) fs.closeSync(fd);
-    }
+    if (segments.length > 1) return this.#reachBelow(segments.slice(0, -1), name);
+    const stat = this.calls.stat(this.fd, name);
+    return stat?.isSymbolicLink() ? undefined : new Place(this.calls, this.fd, name, false, stat);
+  }
+
+  #reachBelow(folders: readonly string[], name: string): Place | undefined {
+    const found = this.calls.find(this.fd, folders, name);
+    if (!found) return undefined;
+    const { fd, stat } = found;
+    if (!stat?.isSymbolicLink()) return new Place(this.calls, fd, name, true, stat);
+    fs.closeSync(fd);
+    return undefined;
   }
 
   #walk(segments: readonly string[], follow: boolean): Place {

@@ -8,10 +8,10 @@ import type { Context } from './context.js';
 import { preconditionFailed } from './conditional.js';
 import { errnoCode } from './errors.js';
 import type { FileState } from './file-state.js';
-import type { FsPath } from './fs-path.js';
+import { STORE_NAME, type FsPath } from './fs-path.js';
 import { setTimes, settableMode, type StoredMetadata } from './metadata.js';
 import type { Place } from './place.js';
-import { forgetStoredOf } from './property-store.js';
+import { forgetStored, forgetStoredOf } from './property-store.js';
 
 const { O_NOFOLLOW } = fs.constants;
 /** Of content, new and old. */
@@ -26,15 +26,18 @@ export class TempFile {
   readonly #place: Place;
   readonly #name: string;
   readonly #context: Context;
-  /** As it was made. */
-  readonly #stat: FileState;
+  /** Of the content that it was made with. */
+  readonly #size: number;
+  /** As it was made, once that is known. */
+  #stat: FileState | undefined;
   #present = true;
   #open = true;
 
-  /** `content`: of a file that has it at once; to others it comes later. */
+  /** `content`: of a file that has it at once; to others it comes later. Refreshes `place`. */
   constructor(context: Context, place: Place, content: Uint8Array = NOTHING) {
     this.#context = context;
     this.#place = place;
+    this.#size = content.length;
     this.#name = context.tempNames.take();
     try {
       ({ fd: this.fd, stat: this.#stat } = place.createSibling(this.#name, content));
@@ -56,7 +59,7 @@ export class TempFile {
   inherit(place: Place): void {
     const { stat } = place;
     if (!stat?.isFile()) return;
-    const own = this.#stat;
+    const own = (this.#stat ??= fs.fstatSync(this.fd, { bigint: true }));
     if (own.uid !== stat.uid || own.gid !== stat.gid) this.#takeOwner(place);
     if ((stat.mode & 0o777n) !== (own.mode & 0o777n)) {
       fs.fchmodSync(this.fd, Number(stat.mode & 0o777n));
@@ -91,25 +94,32 @@ export class TempFile {
    */
   async commit(place: Place, exclusively: boolean): Promise<void> {
     const isNew = place.kind === 'missing';
-    const atOnce = !exclusively && (isNew || this.#replacesAtOnce(place));
     if (exclusively) {
       this.#link(place);
-    } else if (atOnce) {
-      place.takeSibling(this.#name);
-      this.#present = false;
+      if (isNew) forgetStoredOf(place);
+    } else if (isNew || this.#replacesAtOnce(place)) {
+      this.#take(place, isNew);
+      return;
     } else {
       await this.#context.nameLocks.hold(place, () => rename(this.path, place.path));
       this.#present = false;
     }
-    if (isNew) forgetStoredOf(place);
     this.discard();
-    if (!atOnce) place.refresh();
+    place.refresh();
+  }
+
+  #take(place: Place, isNew: boolean): void {
+    this.#open = false;
+    const sibling = { name: this.#name, fd: this.fd };
+    const hasStore = place.takeSibling(sibling, isNew ? STORE_NAME : '');
+    this.#present = false;
+    this.discard();
+    if (hasStore) forgetStored(place.path);
   }
 
   /** To write out the new content and to free the old one doesn't take longer than a trip through the thread pool. */
   #replacesAtOnce({ stat }: Place): boolean {
-    const { size } = this.#stat;
-    return size > 0n && size <= QUICK_BYTES && stat!.size <= QUICK_BYTES;
+    return this.#size > 0 && this.#size <= QUICK_BYTES && stat!.size <= QUICK_BYTES;
   }
 
   /** link(2) fails where rename(2) would replace what another program made a moment ago. */

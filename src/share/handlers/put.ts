@@ -1,7 +1,7 @@
 import { requireConditions } from '../conditional.js';
 import { errnoCode, ShareError, statusOf } from '../errors.js';
 import type { Exchange } from '../exchange.js';
-import { changeInPlace, inUse, isLinked } from '../in-place.js';
+import { changeInPlace, inUse, inUseAsSeen, isLinked } from '../in-place.js';
 import { requireUnlocked } from '../locks/enforcement.js';
 import type { StoredMetadata } from '../metadata.js';
 import { parseContentRange, parseSize } from '../partial-update.js';
@@ -94,7 +94,10 @@ async function store(exchange: Exchange, place: Place, metadata: StoredMetadata)
       dress(file, place, metadata);
       await file.sync();
     }
-    for (let busy = inUse(context, place); busy; busy = inUse(context, place)) await busy;
+    // To make the file refreshes the place: nothing was waited for since then, or it has to be looked at again.
+    const isFresh = content !== undefined && !durable;
+    let busy = isFresh ? inUseAsSeen(context, place) : inUse(context, place);
+    for (; busy; busy = inUse(context, place)) await busy;
     // From here to the commit in one turn of the loop: no other request comes between check and change.
     checkTarget(exchange, place);
     if (!durable) dress(file, place, metadata);

@@ -17,6 +17,7 @@ function openFolder(t: TestContext): { dir: string; fd: number } {
 }
 
 const newRow = (): BigInt64Array => new BigInt64Array(MEMBER_FIELDS);
+const newRows = (): BigInt64Array => new BigInt64Array(2 * MEMBER_FIELDS);
 
 test('statAt: what lstat says', (t) => {
   const { dir, fd } = openFolder(t);
@@ -51,16 +52,16 @@ test('statAt: nothing there is no error, anything else is', (t) => {
   assert.throws(() => binding.statAt(fd, 'a', new BigInt64Array(MEMBER_FIELDS - 1)), TypeError);
 });
 
-test('openBeneath: down, never up nor through a link', (t) => {
+test('findBeneath: down, never up nor through a link', (t) => {
   const { dir, fd } = openFolder(t);
   fs.mkdirSync(path.join(dir, 'a/b'), { recursive: true });
   fs.symlinkSync('a', path.join(dir, 'link'));
   fs.symlinkSync('/', path.join(dir, 'root'));
-  const opened = binding.openBeneath(fd, 'a/b', O_RDONLY | O_DIRECTORY);
+  const opened = binding.findBeneath(fd, 'a/b', O_RDONLY | O_DIRECTORY, 'absent', newRow());
   assert.equal(fs.fstatSync(opened).ino, fs.statSync(path.join(dir, 'a/b')).ino);
   fs.closeSync(opened);
   const before = openFds();
-  const open = (to: string) => (): number => binding.openBeneath(fd, to, O_RDONLY);
+  const open = (to: string) => (): number => binding.findBeneath(fd, to, O_RDONLY, 'b', newRow());
   throwsCode(open('link/b'), 'ELOOP');
   throwsCode(open('root/etc'), 'ELOOP');
   throwsCode(open('root'), 'ELOOP');
@@ -70,30 +71,55 @@ test('openBeneath: down, never up nor through a link', (t) => {
   assert.equal(openFds(), before);
 });
 
+test('findBeneath: what the name is in the folder', (t) => {
+  const { dir, fd } = openFolder(t);
+  fs.mkdirSync(path.join(dir, 'a'));
+  fs.writeFileSync(path.join(dir, 'a/file'), 'content');
+  fs.symlinkSync('file', path.join(dir, 'a/link'));
+  const find = (name: string): MemberState => {
+    const row = newRow();
+    fs.closeSync(binding.findBeneath(fd, 'a', O_RDONLY | O_DIRECTORY, name, row));
+    return new MemberState(row, 0);
+  };
+  assert.equal(find('file').ino, fs.lstatSync(path.join(dir, 'a/file'), { bigint: true }).ino);
+  assert.ok(find('link').isSymbolicLink());
+  assert.ok(find('absent').isMissing);
+  assert.ok(find('x'.repeat(256)).isUnknown);
+});
+
 const CONTENT = Buffer.from('content');
 
-test('createAt: a new file with its content and its state', (t) => {
+test('createAt: a new file with its content', (t) => {
   const { dir, fd } = openFolder(t);
-  const row = newRow();
-  const made = binding.createAt(fd, 'new', 0o640, CONTENT, row);
+  const made = binding.createAt(fd, 'new', 0o640, CONTENT, 'other', newRows());
   t.after(() => fs.closeSync(made));
   assert.equal(fs.readFileSync(path.join(dir, 'new'), 'utf8'), 'content');
-  const { ino, size, mode } = fs.fstatSync(made, { bigint: true });
-  const state = new MemberState(row, 0);
-  assert.deepEqual([state.ino, state.size, state.mode], [ino, size, mode]);
-  assert.equal(mode & 0o777n & ~0o640n, 0n);
+  assert.equal(fs.fstatSync(made).mode & 0o777 & ~0o640, 0);
   fs.writeSync(made, ', and more');
   assert.equal(fs.readFileSync(path.join(dir, 'new'), 'utf8'), 'content, and more');
   const odd = Buffer.from([0x61, 0xff]);
-  fs.closeSync(binding.createAt(fd, odd, 0o640, Buffer.alloc(0), row));
-  assert.equal(new MemberState(row, 0).size, 0n);
+  fs.closeSync(binding.createAt(fd, odd, 0o640, Buffer.alloc(0), 'other', newRows()));
   assert.ok(fs.readdirSync(dir, { encoding: 'buffer' }).some((name) => name.equals(odd)));
+});
+
+test('createAt: the state of another name, and where that is something, the own', (t) => {
+  const { dir, fd } = openFolder(t);
+  const rows = newRows();
+  fs.closeSync(binding.createAt(fd, 'first', 0o640, CONTENT, 'other', rows));
+  assert.ok(new MemberState(rows, 0).isMissing);
+  fs.writeFileSync(path.join(dir, 'other'), 'longer content');
+  fs.closeSync(binding.createAt(fd, 'second', 0o640, CONTENT, 'other', rows));
+  for (const [row, name] of ['other', 'second'].entries()) {
+    const { ino, size, mode } = fs.lstatSync(path.join(dir, name), { bigint: true });
+    const state = new MemberState(rows, row);
+    assert.deepEqual([state.ino, state.size, state.mode], [ino, size, mode], name);
+  }
 });
 
 test('createAt: what is there stays, and a failure leaves nothing', (t) => {
   const { dir, fd } = openFolder(t);
   const create = (folder: number, name: string) => (): number =>
-    binding.createAt(folder, name, 0o640, CONTENT, newRow());
+    binding.createAt(folder, name, 0o640, CONTENT, 'other', newRows());
   fs.writeFileSync(path.join(dir, 'old'), 'old');
   fs.symlinkSync('elsewhere', path.join(dir, 'link'));
   fs.mkdirSync(path.join(dir, 'folder'));
@@ -117,7 +143,8 @@ test('createAt: a write that fails leaves no file', () => {
     process.on('SIGXFSZ', () => undefined);
     const before = fs.readdirSync('/proc/self/fd').length;
     try {
-      binding.createAt(fd, 'new', 0o640, Buffer.alloc(65536), new BigInt64Array(${MEMBER_FIELDS}));
+      const states = new BigInt64Array(${2 * MEMBER_FIELDS});
+      binding.createAt(fd, 'new', 0o640, Buffer.alloc(65536), 'other', states);
     } catch (error) {
       const after = fs.readdirSync('/proc/self/fd').length;
       console.log(error.code, after - before);
@@ -137,27 +164,46 @@ test('createAt: in a folder that was swapped or removed', (t) => {
   t.after(() => fs.closeSync(folder));
   fs.renameSync(path.join(dir, 'folder'), path.join(dir, 'moved'));
   fs.symlinkSync('/', path.join(dir, 'folder'));
-  fs.closeSync(binding.createAt(folder, 'new', 0o640, CONTENT, newRow()));
+  const create = (): number => binding.createAt(folder, 'new', 0o640, CONTENT, 'other', newRows());
+  fs.closeSync(create());
   assert.deepEqual(fs.readdirSync(path.join(dir, 'moved')), ['new']);
   fs.rmSync(path.join(dir, 'moved'), { recursive: true });
-  throwsCode(() => binding.createAt(folder, 'new', 0o640, CONTENT, newRow()), 'ENOENT');
+  throwsCode(create, 'ENOENT');
 });
 
-test('renameAt: the state is that of the new name', (t) => {
+test('renameAt: the state is that of the new name, and the descriptor is closed', (t) => {
   const { dir, fd } = openFolder(t);
-  fs.writeFileSync(path.join(dir, 'new'), 'content');
   fs.writeFileSync(path.join(dir, 'old'), 'old');
+  fs.mkdirSync(path.join(dir, 'folder'));
   const row = newRow();
-  assert.equal(binding.renameAt(fd, 'new', 'old', row), true);
+  const before = openFds();
+  const rename = (from: string, to: string, beside = ''): boolean => {
+    const opened = fs.openSync(path.join(dir, 'old'), O_RDONLY);
+    return binding.renameAt(fd, from, opened, to, beside, row);
+  };
+  fs.writeFileSync(path.join(dir, 'new'), 'content');
+  assert.equal(rename('new', 'old'), false);
   const { ino, size, ctimeNs } = fs.lstatSync(path.join(dir, 'old'), { bigint: true });
   const state = new MemberState(row, 0);
   assert.deepEqual([state.ino, state.size, state.ctimeNs], [ino, size, ctimeNs]);
-  assert.deepEqual(fs.readdirSync(dir), ['old']);
-  fs.mkdirSync(path.join(dir, 'folder'));
-  throwsCode(() => binding.renameAt(fd, 'absent', 'x', row), 'ENOENT');
-  throwsCode(() => binding.renameAt(fd, 'old', 'folder', row), 'EISDIR');
-  throwsCode(() => binding.renameAt(fd, 'old', '/proc/x', row), 'EXDEV');
+  assert.deepEqual(fs.readdirSync(dir).sort(), ['folder', 'old']);
+  throwsCode(() => rename('absent', 'x'), 'ENOENT');
+  throwsCode(() => rename('old', 'folder'), 'EISDIR');
+  throwsCode(() => rename('old', '/proc/x'), 'EXDEV');
+  assert.equal(openFds(), before);
   assert.equal(fs.readFileSync(path.join(dir, 'old'), 'utf8'), 'content');
+});
+
+test('renameAt: whether there is something beside; a close that fails changes nothing', (t) => {
+  const { dir, fd } = openFolder(t);
+  fs.writeFileSync(path.join(dir, 'a'), '');
+  fs.mkdirSync(path.join(dir, 'folder'));
+  const rename = (from: string, to: string, beside: string): boolean =>
+    binding.renameAt(fd, from, fs.openSync(dir, O_RDONLY), to, beside, newRow());
+  assert.equal(rename('a', 'b', 'folder'), true);
+  assert.equal(rename('b', 'a', 'absent'), false);
+  throwsCode(() => binding.renameAt(fd, 'a', -1, 'b', '', newRow()), 'EBADF');
+  assert.deepEqual(fs.readdirSync(dir).sort(), ['a', 'folder']);
 });
 
 test('readFileAt: a regular file of just that size, or nothing', (t) => {
