@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
 /* Can it be had as nanoseconds of 64 bits? Until 2255. */
 static bool fits(struct statx_timestamp time) { return llabs(time.tv_sec) < 9000000000; }
@@ -32,4 +34,13 @@ int state_at(int fd, const char *name, int64_t state[STATE_FIELDS]) {
   state[UID] = found.stx_uid;
   state[GID] = found.stx_gid;
   return 0;
+}
+
+int64_t attribute_bytes(int fd, const char *name) {
+  char path[64 + 256];
+  int length = snprintf(path, sizeof path, "/proc/self/fd/%d/%s", fd, name);
+  if (length < 0 || (size_t)length >= sizeof path) return -1;
+  ssize_t size = llistxattr(path, NULL, 0);
+  if (size < 0) return errno == ENOTSUP ? 0 : -1;
+  return size;
 }

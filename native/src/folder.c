@@ -88,7 +88,7 @@ static int write_whole(int fd, const uint8_t *data, size_t length) {
 
 /*
  * createAt(fd, name, mode, content, other, states): a descriptor of a new file, for reading and writing. There is none when it fails.
- * States: of `other` after that; of the new file, too, if there is an `other`.
+ * States: of `other` after that ("": not asked), with its attributes; of the new file, too, if there is an `other`.
  */
 static napi_value create_at(napi_env env, napi_callback_info info) {
   napi_value arguments[6];
@@ -109,7 +109,9 @@ static napi_value create_at(napi_env env, napi_callback_info info) {
   if (created < 0) return throw_errno(env, errno, "openat", name.bytes);
   int failed = write_whole(created, content, length);
   if (failed == 0) {
-    look_at(fd, other.bytes, states);
+    states[MODE] = 0;
+    if (other.bytes[0] != '\0') look_at(fd, other.bytes, states);
+    if (states[MODE] > 0) states[ATTRIBUTES] = attribute_bytes(fd, other.bytes);
     if (states[MODE] != 0) look_at(created, "", states + STATE_FIELDS);
     return from_int(env, created);
   }
@@ -119,23 +121,24 @@ static napi_value create_at(napi_env env, napi_callback_info info) {
 }
 
 /*
- * renameAt(fd, from, opened, to, beside, state): all in the one folder. Closes `opened` first, for it may be then only that a write turns
- * out to have failed. State of `to` afterwards. True: there is something of the name `beside` ("": not asked).
+ * renameAt(fd, from, to, flags, opened, beside, state): within the folder. Then closes `opened`, which is what was renamed, after a look
+ * at its state. True: there is something of the name `beside` ("": not asked).
  */
 static napi_value rename_at(napi_env env, napi_callback_info info) {
-  napi_value arguments[6], found;
+  napi_value arguments[7], found;
   int32_t fd, opened;
+  uint32_t flags;
   struct path from, to, beside;
   int64_t *state, other[STATE_FIELDS];
-  if (!get_arguments(env, info, 6, arguments, NULL) || !get_name(env, arguments, &fd, &from) ||
-      !get_int32(env, arguments[2], "opened", &opened) || !get_path(env, arguments[3], "to", &to) ||
-      !get_path(env, arguments[4], "beside", &beside) || !get_state(env, arguments[5], &state)) {
+  if (!get_arguments(env, info, 7, arguments, NULL) || !get_name(env, arguments, &fd, &from) ||
+      !get_path(env, arguments[2], "to", &to) || !get_uint32(env, arguments[3], "flags", &flags) ||
+      !get_int32(env, arguments[4], "opened", &opened) || !get_path(env, arguments[5], "beside", &beside) ||
+      !get_state(env, arguments[6], &state)) {
     return NULL;
   }
-  /* After EINTR it is closed, too. */
-  if (close(opened) < 0 && errno != EINTR) return throw_errno(env, errno, "close", from.bytes);
-  if (renameat(fd, from.bytes, fd, to.bytes) < 0) return throw_errno(env, errno, "renameat", to.bytes);
-  look_at(fd, to.bytes, state);
+  if (renameat2(fd, from.bytes, fd, to.bytes, flags) < 0) return throw_errno(env, errno, "renameat2", to.bytes);
+  look_at(opened, "", state);
+  close(opened);
   bool is_there = beside.bytes[0] != '\0' && state_at(fd, beside.bytes, other) != ENOENT;
   TRY(env, napi_get_boolean(env, is_there, &found));
   return found;

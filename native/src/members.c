@@ -5,11 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,16 +47,6 @@ static double now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-/* Bytes of the list of extended attributes; 0 as well where the file system has none. -1: not to be had this way. */
-static int64_t attribute_bytes(int fd, const char *name) {
-  char path[64 + 256];
-  int length = snprintf(path, sizeof path, "/proc/self/fd/%d/%s", fd, name);
-  if (length < 0 || (size_t)length >= sizeof path) return -1;
-  ssize_t size = llistxattr(path, NULL, 0);
-  if (size < 0) return errno == ENOTSUP ? 0 : -1;
-  return size;
 }
 
 /* False for a member that has gone. */

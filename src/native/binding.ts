@@ -122,7 +122,7 @@ export interface NativeBinding {
   /**
    * Makes a file with that content in the open folder `fd`, where there is nothing of that name (EEXIST): open for reading and writing,
    * behind the content. When it fails, nothing is left. Fills `states` as `findBeneath` does: with that of `other` in the folder once
-   * the content is there, and, unless there is no `other`, with that of the new file.
+   * the content is there, with its attributes, and, unless there is no `other`, with that of the new file. '' is never there.
    */
   createAt(
     fd: number,
@@ -133,15 +133,15 @@ export interface NativeBinding {
     states: BigInt64Array,
   ): number;
   /**
-   * renameat(2) within the open folder `fd`, after a close(2) of `opened`, which is closed whatever happens, and whose failure ends it.
-   * Fills `state` as `findBeneath` does with that of `to` afterwards. True: there is something of the name `beside`, or that can't be
-   * told; '' is never there.
+   * renameat2(2) within the open folder `fd`. When it is done, `opened`, a descriptor of what was renamed, is closed, and `state` filled as
+   * `findBeneath` does with that of it. True: there is something of the name `beside`, or that can't be told; '' is never there.
    */
   renameAt(
     fd: number,
     from: Path,
-    opened: number,
     to: Path,
+    flags: number,
+    opened: number,
     beside: Path,
     state: BigInt64Array,
   ): boolean;

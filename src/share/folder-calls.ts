@@ -13,6 +13,8 @@ import type { SystemCalls } from './options.js';
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 /** Cut by the umask of the process, as for every new file. */
 const NEW_FILE_MODE = 0o666;
+/** Of renameat2(2). */
+const RENAME_NOREPLACE = 1;
 /** Memory of its own for each state or small file costs as much as a system call: it comes in pieces of this size. */
 const POOL_ROWS = 64;
 const POOL_BYTES = 64 * 1024;
@@ -34,11 +36,6 @@ export interface Created {
 export interface OpenName {
   readonly name: string;
   readonly fd: number;
-}
-
-export interface Renamed {
-  readonly stat: FileState | undefined;
-  readonly isBeside: boolean;
 }
 
 export class FolderCalls {
@@ -90,12 +87,12 @@ export class FolderCalls {
 
   /**
    * Makes a new file, open for reading and writing behind its content; nothing when it fails. EEXIST: there is something. Then looks at
-   * `other`, and where there is such a file, at the new one.
+   * `other` ('' never is there), and where there is such a file, at the new one.
    */
   create(folder: number, name: string, content: Uint8Array, other: string): Created {
     if (!this.#calls?.createAt) {
       const fd = createByPath(at(folder, name), content);
-      return { fd, other: this.stat(folder, other), own: undefined };
+      return { fd, other: other === '' ? undefined : this.stat(folder, other), own: undefined };
     }
     const rows = this.#takeRows(2);
     const [bytes, otherBytes] = [bytesOf(name), bytesOf(other)];
@@ -108,18 +105,47 @@ export class FolderCalls {
     };
   }
 
-  /** Closes `fd` whatever happens, and gives the state of `to` afterwards. Is there something of the name `beside` ('' never is)? */
-  rename(folder: number, from: OpenName, to: string, beside: string): Renamed {
-    if (!this.#calls?.renameAt) {
-      fs.closeSync(from.fd);
-      fs.renameSync(at(folder, from.name), at(folder, to));
-      const isBeside = beside !== '' && this.stat(folder, beside) !== undefined;
-      return { stat: this.stat(folder, to), isBeside };
+  /** Gives the state of what was renamed. Its descriptor is closed then. */
+  rename(folder: number, from: OpenName, to: string): FileState | undefined {
+    if (this.#calls?.renameAt) {
+      const row = this.#takeRows(1);
+      this.#calls.renameAt(folder, bytesOf(from.name), bytesOf(to), 0, from.fd, '', row);
+      return this.#seen(row, folder, to);
     }
+    fs.renameSync(at(folder, from.name), at(folder, to));
+    fs.closeSync(from.fd);
+    return this.stat(folder, to);
+  }
+
+  /**
+   * As `rename`, if there is no `to` (EEXIST). Is there something of the name `beside`? Undefined: that is not to be had by one call, and
+   * nothing has happened.
+   */
+  renameExclusively(
+    folder: number,
+    from: OpenName,
+    to: string,
+    beside: string,
+  ): { stat: FileState | undefined; isBeside: boolean } | undefined {
+    if (!this.#calls?.renameAt) return undefined;
     const row = this.#takeRows(1);
     const [name, toBytes] = [bytesOf(from.name), bytesOf(to)];
-    const isBeside = this.#calls.renameAt(folder, name, from.fd, toBytes, beside, row);
-    return { stat: this.#seen(row, folder, to), isBeside };
+    try {
+      const isBeside = this.#calls.renameAt(
+        folder,
+        name,
+        toBytes,
+        RENAME_NOREPLACE,
+        from.fd,
+        beside,
+        row,
+      );
+      return { stat: this.#seen(row, folder, to), isBeside };
+    } catch (error) {
+      // The file system doesn't know the flag.
+      if (errnoCode(error) === 'EINVAL') return undefined;
+      throw error;
+    }
   }
 
   /** All of a regular file of just this size, and its state before it was read. Undefined: it is another, or must be had otherwise. */

@@ -135,3 +135,8 @@ export class MemberState implements FileState {
     return this.#table[this.#base + at]!;
   }
 }
+
+/** False: the file has no extended attributes for sure. */
+export function mayHaveAttributes(stat: FileState): boolean {
+  return !(stat instanceof MemberState) || stat.mayHaveAttributes;
+}

@@ -52,8 +52,9 @@ export interface SystemCalls {
   renameAt?(
     fd: number,
     from: string | Uint8Array,
-    opened: number,
     to: string | Uint8Array,
+    flags: number,
+    opened: number,
     beside: string | Uint8Array,
     state: BigInt64Array,
   ): boolean;

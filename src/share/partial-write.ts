@@ -66,8 +66,8 @@ async function create(
   body: StagedBody,
   extents: readonly Extent[],
 ): Promise<boolean> {
-  const { exchange, place, update, metadata, check } = write;
-  const { context } = exchange;
+  const { place, update, metadata, check } = write;
+  const { context } = write.exchange;
   const file = new TempFile(context, place);
   try {
     for (const { range, at } of extents) await body.copyTo(file.fd, range, at);
@@ -76,7 +76,7 @@ async function create(
     for (let busy; (busy = inUse(context, place));) await busy;
     check();
     if (place.kind !== 'missing') return false;
-    await file.commit(place, exchange.header('if-none-match') !== undefined);
+    if (!(await file.commit(place))) return false;
     if (!context.versions.settleNow(place)) await context.versions.settle(place);
     return true;
   } finally {

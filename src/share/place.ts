@@ -89,25 +89,27 @@ export class Place {
     return at(this.parentFd, name);
   }
 
-  hasSibling(name: string): boolean {
-    return this.#calls.stat(this.parentFd, name) !== undefined;
+  /** Makes a file of another name in the same folder. If there was something at this place, refreshes it, and tells the file's own state. */
+  createSibling(name: string, content: Uint8Array): { fd: number; stat: FileState | undefined } {
+    const other = this.stat ? this.name : '';
+    const made = this.#calls.create(this.parentFd, name, content, other);
+    this.stat = made.other;
+    return { fd: made.fd, stat: made.own };
   }
 
-  /** Makes a file of another name in the same folder, and refreshes. Its own state is told if there is something at this place. */
-  createSibling(name: string, content: Uint8Array): { fd: number; stat: FileState | undefined } {
-    const { fd, other, own } = this.#calls.create(this.parentFd, name, content, this.name);
-    this.stat = other;
-    return { fd, stat: own };
+  /** The sibling takes the place, and what was there is gone. Refreshes. The sibling's descriptor is closed then. */
+  takeSibling(sibling: OpenName): void {
+    this.stat = this.#calls.rename(this.parentFd, sibling, this.name);
   }
 
   /**
-   * The sibling takes the place, and what was there is gone. Refreshes. Closes the sibling's descriptor whatever happens. Is there
-   * something of the name `beside`?
+   * As `takeSibling`, if nothing is there (EEXIST). Is there something of the name `beside`? Undefined: that can't be done by one call,
+   * and nothing has happened.
    */
-  takeSibling(sibling: OpenName, beside: string): boolean {
-    const { stat, isBeside } = this.#calls.rename(this.parentFd, sibling, this.name, beside);
-    this.stat = stat;
-    return isBeside;
+  takeSiblingIfFree(sibling: OpenName, beside: string): boolean | undefined {
+    const taken = this.#calls.renameExclusively(this.parentFd, sibling, this.name, beside);
+    if (taken) this.stat = taken.stat;
+    return taken?.isBeside;
   }
 
   /** Opens the regular file for reading. */

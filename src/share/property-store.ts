@@ -12,7 +12,7 @@ import { encodeName } from '../names.js';
 import { errnoCode, ShareError } from './errors.js';
 import { FolderReader } from './folder-reader.js';
 import { at, partsOf, PIN_FOLDER, STORE_NAME, unlinkIfThere, type FsPath } from './fs-path.js';
-import { openRegularFile, type Place } from './place.js';
+import { openRegularFile } from './place.js';
 
 /** Values by whatever names them. */
 export type StoredProperties = ReadonlyMap<string, string>;
@@ -47,13 +47,6 @@ export function writeStored(path: FsPath, properties: StoredProperties): void {
 /** Of the name of a file: it is gone, or it is new and had a predecessor that a local program removed. */
 export function forgetStored(path: FsPath): void {
   afterTheFact(() => withSlot(path, 'name', clearSlot));
-}
-
-/** As `forgetStored`, by one call in a folder without such properties. */
-export function forgetStoredOf(place: Place): void {
-  afterTheFact(() => {
-    if (place.hasSibling(STORE_NAME)) withSlot(place.path, 'name', clearSlot);
-  });
 }
 
 /** What was at `from` is at `to` now. */

@@ -5,13 +5,13 @@
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { Context } from './context.js';
-import { preconditionFailed } from './conditional.js';
-import { errnoCode } from './errors.js';
+import { errnoCode, ShareError } from './errors.js';
 import type { FileState } from './file-state.js';
 import { STORE_NAME, type FsPath } from './fs-path.js';
 import { setTimes, settableMode, type StoredMetadata } from './metadata.js';
+import { mayHaveAttributes } from './member-state.js';
 import type { Place } from './place.js';
-import { forgetStored, forgetStoredOf } from './property-store.js';
+import { forgetStored } from './property-store.js';
 
 const { O_NOFOLLOW } = fs.constants;
 /** Of content, new and old. */
@@ -33,7 +33,7 @@ export class TempFile {
   #present = true;
   #open = true;
 
-  /** `content`: of a file that has it at once; to others it comes later. Refreshes `place`. */
+  /** `content`: of a file that has it at once; to others it comes later. Refreshes `place`, unless it is missing. */
   constructor(context: Context, place: Place, content: Uint8Array = NOTHING) {
     this.#context = context;
     this.#place = place;
@@ -64,7 +64,7 @@ export class TempFile {
     if ((stat.mode & 0o777n) !== (own.mode & 0o777n)) {
       fs.fchmodSync(this.fd, Number(stat.mode & 0o777n));
     }
-    this.#context.deadProperties.inherit(place.path, this.path);
+    if (mayHaveAttributes(stat)) this.#context.deadProperties.inherit(place.path, this.path);
   }
 
   #takeOwner({ stat }: Place): void {
@@ -89,32 +89,23 @@ export class TempFile {
   }
 
   /**
-   * Takes the place, whose name is free (`NameLocks`) and was checked in this turn of the loop. `exclusively`: only if nothing is
-   * there, else ShareError 412. Refreshes `place`.
+   * Takes the place, whose name is free (`NameLocks`) and, unless it is missing, was looked at in this turn of the loop. False: it was
+   * missing and is no longer, since another program made something there a moment ago; all checks are to be made again. Refreshes `place`.
    */
-  async commit(place: Place, exclusively: boolean): Promise<void> {
-    const isNew = place.kind === 'missing';
-    if (exclusively) {
-      this.#link(place);
-      if (isNew) forgetStoredOf(place);
-    } else if (isNew || this.#replacesAtOnce(place)) {
-      this.#take(place, isNew);
-      return;
+  async commit(place: Place): Promise<boolean> {
+    if (place.kind === 'missing') return this.#takeFree(place);
+    if (this.#replacesAtOnce(place)) {
+      place.takeSibling({ name: this.#name, fd: this.fd });
+      this.#open = false;
+      this.#present = false;
+      this.discard();
     } else {
       await this.#context.nameLocks.hold(place, () => rename(this.path, place.path));
       this.#present = false;
+      this.discard();
+      place.refresh();
     }
-    this.discard();
-    place.refresh();
-  }
-
-  #take(place: Place, isNew: boolean): void {
-    this.#open = false;
-    const sibling = { name: this.#name, fd: this.fd };
-    const hasStore = place.takeSibling(sibling, isNew ? STORE_NAME : '');
-    this.#present = false;
-    this.discard();
-    if (hasStore) forgetStored(place.path);
+    return true;
   }
 
   /** To write out the new content and to free the old one doesn't take longer than a trip through the thread pool. */
@@ -122,18 +113,45 @@ export class TempFile {
     return this.#size > 0 && this.#size <= QUICK_BYTES && stat!.size <= QUICK_BYTES;
   }
 
-  /** link(2) fails where rename(2) would replace what another program made a moment ago. */
-  #link(place: Place): void {
+  #takeFree(place: Place): boolean {
+    const isTaken = this.#renameIfFree(place) ?? this.#link(place);
+    if (isTaken) this.discard();
+    if (!place.stat) place.refresh();
+    // Not tried again, or a file system that contradicts itself would be asked for ever.
+    if (!isTaken && !place.stat) throw new ShareError(409, 'what was there a moment ago is gone');
+    return isTaken;
+  }
+
+  /** Undefined: the file system has no such rename. */
+  #renameIfFree(place: Place): boolean | undefined {
+    try {
+      const hasStore = place.takeSiblingIfFree({ name: this.#name, fd: this.fd }, STORE_NAME);
+      if (hasStore === undefined) return undefined;
+      this.#open = false;
+      this.#present = false;
+      if (hasStore) forgetStored(place.path);
+      return true;
+    } catch (error) {
+      if (errnoCode(error) === 'EEXIST') return false;
+      throw error;
+    }
+  }
+
+  /** link(2), too, fails where rename(2) would replace what is there. */
+  #link(place: Place): boolean {
     try {
       fs.linkSync(this.path, place.path);
     } catch (error) {
       const code = errnoCode(error);
-      if (code === 'EEXIST') throw preconditionFailed();
-      // A file system without hard links. `place` was found empty in this very turn.
+      if (code === 'EEXIST') return false;
+      // A file system without hard links.
       if (code !== 'EPERM' && code !== 'EOPNOTSUPP' && code !== 'EMLINK') throw error;
+      if (place.refresh()) return false;
       fs.renameSync(this.path, place.path);
       this.#present = false;
     }
+    forgetStored(place.path);
+    return true;
   }
 
   /** Idempotent; after `commit` it only tidies up. REQUIRES: no write is pending. */

@@ -82,36 +82,47 @@ export function checkTarget(exchange: Exchange, place: Place): void {
 
 /** Was it new? */
 async function store(exchange: Exchange, place: Place, metadata: StoredMetadata): Promise<boolean> {
-  const { context } = exchange;
   const length = announcedLength(exchange);
   const small = length !== undefined && length <= SMALL_BODY_BYTES;
   const content = small ? await collectBody(exchange, length) : undefined;
-  const file = new TempFile(context, place, content);
+  const file = new TempFile(exchange.context, place, content);
   try {
     if (!content) await storeBody(exchange, file);
-    const durable = exchange.durable;
-    if (durable) {
+    if (exchange.durable) {
       dress(file, place, metadata);
       await file.sync();
     }
-    // To make the file refreshes the place: nothing was waited for since then, or it has to be looked at again.
-    const isFresh = content !== undefined && !durable;
-    let busy = isFresh ? inUseAsSeen(context, place) : inUse(context, place);
-    for (; busy; busy = inUse(context, place)) await busy;
+    // To make the file with its content was a look at the place.
+    if (!content || exchange.durable) place.refresh();
+    const created = await putInPlace(exchange, place, file, metadata);
+    if (exchange.durable) await syncFolder(place);
+    return created;
+  } finally {
+    file.discard();
+  }
+}
+
+/** Was it new? REQUIRES: `place` was refreshed in this turn of the loop, unless it is missing. */
+async function putInPlace(
+  exchange: Exchange,
+  place: Place,
+  file: TempFile,
+  metadata: StoredMetadata,
+): Promise<boolean> {
+  const { context, durable } = exchange;
+  for (;;) {
+    for (let busy = inUseAsSeen(context, place); busy; busy = inUse(context, place)) await busy;
     // From here to the commit in one turn of the loop: no other request comes between check and change.
     checkTarget(exchange, place);
     if (!durable) dress(file, place, metadata);
     const created = place.kind === 'missing';
     if (isLinked(place)) {
       await replaceInPlace(exchange, place, file, metadata);
-    } else {
-      await file.commit(place, created && exchange.header('if-none-match') !== undefined);
-      if (!context.versions.settleNow(place)) await context.versions.settle(place);
+      return false;
     }
-    if (durable) await syncFolder(place);
+    if (!(await file.commit(place))) continue;
+    if (!context.versions.settleNow(place)) await context.versions.settle(place);
     return created;
-  } finally {
-    file.discard();
   }
 }
 

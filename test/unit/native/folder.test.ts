@@ -171,39 +171,61 @@ test('createAt: in a folder that was swapped or removed', (t) => {
   throwsCode(create, 'ENOENT');
 });
 
-test('renameAt: the state is that of the new name, and the descriptor is closed', (t) => {
-  const { dir, fd } = openFolder(t);
+const RENAME_NOREPLACE = 1;
+
+/** What was renamed is opened first. */
+function renameAt(
+  { dir, fd }: { dir: string; fd: number },
+  [from, to]: readonly [string, string],
+  { flags = 0, beside = '', row = newRow() } = {},
+): boolean {
+  const opened = fs.openSync(path.join(dir, from), O_RDONLY);
+  try {
+    return binding.renameAt(fd, from, to, flags, opened, beside, row);
+  } catch (error) {
+    fs.closeSync(opened);
+    throw error;
+  }
+}
+
+test('renameAt: the state afterwards; the descriptor is closed when it is done', (t) => {
+  const folder = openFolder(t);
+  const { dir, fd } = folder;
+  fs.writeFileSync(path.join(dir, 'new'), 'content');
   fs.writeFileSync(path.join(dir, 'old'), 'old');
-  fs.mkdirSync(path.join(dir, 'folder'));
   const row = newRow();
   const before = openFds();
-  const rename = (from: string, to: string, beside = ''): boolean => {
-    const opened = fs.openSync(path.join(dir, 'old'), O_RDONLY);
-    return binding.renameAt(fd, from, opened, to, beside, row);
-  };
-  fs.writeFileSync(path.join(dir, 'new'), 'content');
-  assert.equal(rename('new', 'old'), false);
+  assert.equal(renameAt(folder, ['new', 'old'], { row }), false);
+  assert.equal(openFds(), before);
   const { ino, size, ctimeNs } = fs.lstatSync(path.join(dir, 'old'), { bigint: true });
   const state = new MemberState(row, 0);
   assert.deepEqual([state.ino, state.size, state.ctimeNs], [ino, size, ctimeNs]);
-  assert.deepEqual(fs.readdirSync(dir).sort(), ['folder', 'old']);
-  throwsCode(() => rename('absent', 'x'), 'ENOENT');
-  throwsCode(() => rename('old', 'folder'), 'EISDIR');
-  throwsCode(() => rename('old', '/proc/x'), 'EXDEV');
+  assert.deepEqual(fs.readdirSync(dir), ['old']);
+  fs.mkdirSync(path.join(dir, 'folder'));
+  throwsCode(() => binding.renameAt(fd, 'absent', 'x', 0, -1, '', row), 'ENOENT');
+  throwsCode(() => renameAt(folder, ['old', 'folder']), 'EISDIR');
+  throwsCode(() => renameAt(folder, ['old', '/proc/x']), 'EXDEV');
   assert.equal(openFds(), before);
   assert.equal(fs.readFileSync(path.join(dir, 'old'), 'utf8'), 'content');
 });
 
-test('renameAt: whether there is something beside; a close that fails changes nothing', (t) => {
-  const { dir, fd } = openFolder(t);
-  fs.writeFileSync(path.join(dir, 'a'), '');
-  fs.mkdirSync(path.join(dir, 'folder'));
-  const rename = (from: string, to: string, beside: string): boolean =>
-    binding.renameAt(fd, from, fs.openSync(dir, O_RDONLY), to, beside, newRow());
-  assert.equal(rename('a', 'b', 'folder'), true);
-  assert.equal(rename('b', 'a', 'absent'), false);
-  throwsCode(() => binding.renameAt(fd, 'a', -1, 'b', '', newRow()), 'EBADF');
-  assert.deepEqual(fs.readdirSync(dir).sort(), ['a', 'folder']);
+test('renameAt: never over something when that is not wanted', (t) => {
+  const folder = openFolder(t);
+  const { dir } = folder;
+  fs.writeFileSync(path.join(dir, 'new'), 'content');
+  fs.symlinkSync('nowhere', path.join(dir, 'link'));
+  throwsCode(() => renameAt(folder, ['new', 'link'], { flags: RENAME_NOREPLACE }), 'EEXIST');
+  assert.deepEqual(fs.readdirSync(dir).sort(), ['link', 'new']);
+  renameAt(folder, ['new', 'free'], { flags: RENAME_NOREPLACE });
+  assert.deepEqual(fs.readdirSync(dir).sort(), ['free', 'link']);
+});
+
+test('renameAt: whether there is something beside', (t) => {
+  const folder = openFolder(t);
+  fs.writeFileSync(path.join(folder.dir, 'a'), '');
+  fs.mkdirSync(path.join(folder.dir, 'folder'));
+  assert.equal(renameAt(folder, ['a', 'b'], { beside: 'folder' }), true);
+  assert.equal(renameAt(folder, ['b', 'a'], { beside: 'absent' }), false);
 });
 
 test('readFileAt: a regular file of just that size, or nothing', (t) => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { test } from 'node:test';
 import { waitUntil } from '../../support/wait-until.js';
+import { loadNativeBinding, type NativeBinding } from '../../../src/native/binding.js';
 import { startShare, type Answer, type TestShare } from './fixture.js';
 
 const statOf = (path: string): fs.BigIntStats => fs.lstatSync(path, { bigint: true });
@@ -167,6 +168,52 @@ test('of many PUTs with If-None-Match one wins, and of many with one ETag', asyn
   const { etag = '' } = (await t.request('HEAD', '/f')).headers;
   assert.deepEqual(await race({ 'If-Match': etag }), [204]);
   assert.deepEqual(names(t), ['f']);
+});
+
+type RenameAt = NativeBinding['renameAt'];
+
+/** A share to which `before` happens when a file is about to take its place. */
+function startRacedShare(before: () => void): Promise<TestShare> {
+  const binding = loadNativeBinding();
+  if (binding instanceof Error) throw binding;
+  const renameAt: RenameAt = (...given) => {
+    before();
+    return binding.renameAt(...given);
+  };
+  return startShare({ attributes: Object.assign(Object.create(binding), { renameAt }) });
+}
+
+test('what another program makes in the last moment is looked at before it is replaced', async () => {
+  let make = (): void => undefined;
+  const t = await startRacedShare(() => make());
+  const arm = (name: string): void => {
+    make = () => {
+      make = () => undefined;
+      fs.writeFileSync(t.at(name), 'of another program', { mode: 0o600 });
+    };
+  };
+  arm('f');
+  assert.equal((await t.request('PUT', '/f', { body: 'new' })).status, 204);
+  assert.equal(fs.readFileSync(t.at('f'), 'utf8'), 'new');
+  assert.equal(statOf(t.at('f')).mode & 0o777n, 0o600n);
+  arm('g');
+  const headers = { 'If-None-Match': '*' };
+  assert.equal((await t.request('PUT', '/g', { headers, body: 'new' })).status, 412);
+  assert.equal(fs.readFileSync(t.at('g'), 'utf8'), 'of another program');
+  assert.deepEqual(names(t), ['f', 'g']);
+});
+
+test('a file system without a rename that replaces nothing', async () => {
+  let make = (): void => undefined;
+  const t = await startRacedShare(() => {
+    make();
+    throw Object.assign(new Error('no such flag'), { code: 'EINVAL' });
+  });
+  assert.equal((await t.request('PUT', '/f', { body: 'new' })).status, 201);
+  make = () => fs.writeFileSync(t.at('g'), 'of another program');
+  const headers = { 'If-None-Match': '*' };
+  assert.equal((await t.request('PUT', '/g', { headers, body: 'new' })).status, 412);
+  assert.deepEqual(names(t), ['f', 'g']);
 });
 
 test('every version has its own ETag, however fast they follow each other', async () => {
