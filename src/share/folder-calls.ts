@@ -97,24 +97,19 @@ export class FolderCalls {
     const rows = this.#takeRows(2);
     const [bytes, otherBytes] = [bytesOf(name), bytesOf(other)];
     const fd = this.#calls.createAt(folder, bytes, NEW_FILE_MODE, content, otherBytes, rows);
-    const own = new MemberState(rows, 1);
-    return {
-      fd,
-      other: this.#seen(rows, folder, other),
-      own: own.isMissing || own.isUnknown ? undefined : own,
-    };
+    return { fd, other: this.#seen(rows, folder, other), own: told(rows, 1) };
   }
 
-  /** Gives the state of what was renamed. Its descriptor is closed then. */
+  /** Gives the state of what was renamed, where it was had. Its descriptor is closed then: nothing fails any more. */
   rename(folder: number, from: OpenName, to: string): FileState | undefined {
     if (this.#calls?.renameAt) {
       const row = this.#takeRows(1);
       this.#calls.renameAt(folder, bytesOf(from.name), bytesOf(to), 0, from.fd, '', row);
-      return this.#seen(row, folder, to);
+      return told(row, 0);
     }
     fs.renameSync(at(folder, from.name), at(folder, to));
     fs.closeSync(from.fd);
-    return this.stat(folder, to);
+    return undefined;
   }
 
   /**
@@ -128,19 +123,11 @@ export class FolderCalls {
     beside: string,
   ): { stat: FileState | undefined; isBeside: boolean } | undefined {
     if (!this.#calls?.renameAt) return undefined;
-    const row = this.#takeRows(1);
+    const [row, flags] = [this.#takeRows(1), RENAME_NOREPLACE];
     const [name, toBytes] = [bytesOf(from.name), bytesOf(to)];
     try {
-      const isBeside = this.#calls.renameAt(
-        folder,
-        name,
-        toBytes,
-        RENAME_NOREPLACE,
-        from.fd,
-        beside,
-        row,
-      );
-      return { stat: this.#seen(row, folder, to), isBeside };
+      const isBeside = this.#calls.renameAt(folder, name, toBytes, flags, from.fd, beside, row);
+      return { stat: told(row, 0), isBeside };
     } catch (error) {
       // The file system doesn't know the flag.
       if (errnoCode(error) === 'EINVAL') return undefined;
@@ -185,6 +172,12 @@ export class FolderCalls {
     this.#bytes = this.#bytes.subarray(size);
     return bytes;
   }
+}
+
+/** The state in a row; undefined where there is none, or it could not be had. */
+function told(rows: BigInt64Array, row: number): FileState | undefined {
+  const state = new MemberState(rows, row);
+  return state.isMissing || state.isUnknown ? undefined : state;
 }
 
 function createByPath(path: FsPath, content: Uint8Array): number {

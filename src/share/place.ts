@@ -97,7 +97,7 @@ export class Place {
     return { fd: made.fd, stat: made.own };
   }
 
-  /** The sibling takes the place, and what was there is gone. Refreshes. The sibling's descriptor is closed then. */
+  /** The sibling takes the place, and what was there is gone. Its descriptor is closed then. Refreshes, where the state was had. */
   takeSibling(sibling: OpenName): void {
     this.stat = this.#calls.rename(this.parentFd, sibling, this.name);
   }

@@ -98,13 +98,13 @@ export class TempFile {
       place.takeSibling({ name: this.#name, fd: this.fd });
       this.#open = false;
       this.#present = false;
-      this.discard();
     } else {
       await this.#context.nameLocks.hold(place, () => rename(this.path, place.path));
       this.#present = false;
-      this.discard();
-      place.refresh();
+      place.stat = undefined;
     }
+    this.discard();
+    if (!place.stat) place.refresh();
     return true;
   }
 
