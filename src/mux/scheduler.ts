@@ -22,6 +22,9 @@ const BATCH_BYTES = 256 * 1024;
 /** Frames of metadata streams that go before one frame of a waiting bulk stream. */
 const METADATA_FRAMES_PER_BULK_FRAME = 8;
 
+/** In the place of a header whose size isn't known yet. */
+const NO_BYTES = new Uint8Array(0);
+
 /** Ends of ids waiting to be sent. A peer that opens ids without reading what comes back gets no more than these. */
 const MAX_WAITING_ENDS = 4096;
 
@@ -32,9 +35,9 @@ const MAX_WAITING_ENDS = 4096;
 export class FrameScheduler {
   readonly #write: (buffers: readonly Uint8Array[]) => boolean;
   readonly #counters: MuxCounters;
-  /** A Set is a queue with removal: insertion order is the order of turns. */
-  readonly #metadata = new Set<FrameSource>();
-  readonly #bulk = new Set<FrameSource>();
+  /** In the order of turns, each once. Mostly one or none, for which a Set costs more than it saves. */
+  readonly #metadata: FrameSource[] = [];
+  readonly #bulk: FrameSource[] = [];
   #ends: Buffer[] = [];
   /** Sources of the batch that the channel could not pass on at once. */
   #leaving: readonly FrameSource[] = [];
@@ -49,12 +52,23 @@ export class FrameScheduler {
   }
 
   add(source: FrameSource): void {
-    (source.metadata ? this.#metadata : this.#bulk).add(source);
+    this.#enqueue(source);
     this.#schedule();
   }
 
   remove(source: FrameSource): void {
-    (source.metadata ? this.#metadata : this.#bulk).delete(source);
+    const queue = this.#queueOf(source);
+    const at = queue.indexOf(source);
+    if (at >= 0) queue.splice(at, 1);
+  }
+
+  #enqueue(source: FrameSource): void {
+    const queue = this.#queueOf(source);
+    if (!queue.includes(source)) queue.push(source);
+  }
+
+  #queueOf({ metadata }: FrameSource): FrameSource[] {
+    return metadata ? this.#metadata : this.#bulk;
   }
 
   /** Sends an end-of-stream frame for an id that has nothing else to send any more. */
@@ -74,8 +88,8 @@ export class FrameScheduler {
 
   stop(): void {
     this.#stopped = true;
-    this.#metadata.clear();
-    this.#bulk.clear();
+    this.#metadata.length = 0;
+    this.#bulk.length = 0;
     this.#ends = [];
     this.#leaving = [];
   }
@@ -110,7 +124,7 @@ export class FrameScheduler {
     while (bytes < BATCH_BYTES) {
       const source = this.#next();
       if (source === undefined) break;
-      const header = batch.push(new Uint8Array(0)) - 1;
+      const header = batch.push(NO_BYTES) - 1;
       const size = source.takePayload(MAX_PAYLOAD_BYTES, batch);
       if (size === undefined) {
         batch.pop();
@@ -119,7 +133,7 @@ export class FrameScheduler {
       batch[header] = encodeHeader(source.high, source.low, size);
       bytes += HEADER_BYTES + size;
       this.#counters.framesOut += 1;
-      if (source.hasMore) (source.metadata ? this.#metadata : this.#bulk).add(source);
+      if (source.hasMore) this.#enqueue(source);
       else handed.push(source);
     }
     this.#counters.bytesOut += bytes;
@@ -127,14 +141,10 @@ export class FrameScheduler {
   }
 
   #next(): FrameSource | undefined {
-    const metadataFirst = this.#metadataTurns > 0 || this.#bulk.size === 0;
-    const queue = metadataFirst && this.#metadata.size > 0 ? this.#metadata : this.#bulk;
+    const metadataFirst = this.#metadataTurns > 0 || this.#bulk.length === 0;
+    const queue = metadataFirst && this.#metadata.length > 0 ? this.#metadata : this.#bulk;
     if (queue === this.#metadata) this.#metadataTurns -= 1;
     else this.#metadataTurns = METADATA_FRAMES_PER_BULK_FRAME;
-    for (const source of queue) {
-      queue.delete(source);
-      return source;
-    }
-    return undefined;
+    return queue.shift();
   }
 }
