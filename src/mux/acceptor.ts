@@ -7,7 +7,10 @@ import type { MuxStream } from './types.js';
 import { StreamResetError } from './types.js';
 
 export interface AcceptorOptions {
-  /** Called for each new stream, before its first bytes are delivered. Owns the stream from now on. */
+  /**
+   * Called for each new stream, before its first bytes are delivered. Owns the stream from now on. Not for an id that gets a parked
+   * stream, whose `StreamKeeper` is asked instead.
+   */
   readonly onStream: (stream: MuxStream) => void;
   /** Streams at a time; further ones are ended at once, unless an old one is idle. */
   readonly maxStreams: number;
@@ -28,6 +31,9 @@ interface Stall {
   readonly resumeAtBytes: number;
 }
 
+/** Streams that wait for a new id; as many as an opener has requests at a time, and some. */
+const MAX_PARKED = 32;
+
 /** Ids remembered after their end. Late frames of more ids than this aren't told from new requests. */
 const MAX_SPENT_IDS = 4096;
 
@@ -43,6 +49,8 @@ export class AcceptorSession extends MuxSession {
   readonly #unread = new Map<DuplexMuxStream, number>();
   #unreadBytes = 0;
   #full = false;
+  /** Destroyed ones may be among them. */
+  readonly #parked: DuplexMuxStream[] = [];
   readonly #spent = new Set<bigint>();
   /** The port that the first request of a stream names, where its id may come back at once. */
   readonly #ports = new WeakMap<DuplexMuxStream, string>();
@@ -94,7 +102,9 @@ export class AcceptorSession extends MuxSession {
       const { high, low } = stream;
       // As if the peer had ended it: nothing more is sent on the id for the old one, not even its end.
       this.endedByPeer(stream);
-      stream.destroy(new StreamResetError('its id came back with a new request'));
+      if (!stream.parked) {
+        stream.destroy(new StreamResetError('its id came back with a new request'));
+      }
       this.#accept(high, low);
     }
     if (this.current !== undefined && !this.current.hasReceived) {
@@ -103,16 +113,17 @@ export class AcceptorSession extends MuxSession {
   }
 
   #accept(high: number, low: number): void {
-    if (this.live.size >= this.#options.maxStreams && !this.#evictIdle()) {
+    if (this.liveCount >= this.#options.maxStreams && !this.#evictIdle()) {
       // Once, not for each of thousands.
       if (!this.#full)
-        this.log.warn('refused a stream: too many are open', { open: this.live.size });
+        this.log.warn('refused a stream: too many are open', { open: this.liveCount });
       this.#full = true;
       this.#spend(high, low);
       this.scheduler.sendEnd(high, low);
       return;
     }
     this.#full = false;
+    if (this.#takeUpParked(high, low)) return;
     const stream = new DuplexMuxStream(this, {
       high,
       low,
@@ -130,10 +141,24 @@ export class AcceptorSession extends MuxSession {
     }
   }
 
+  /** To its consumer the new id is the next request of a connection that is kept. */
+  #takeUpParked(high: number, low: number): boolean {
+    for (let stream; (stream = this.#parked.pop()) !== undefined;) {
+      if (stream.takeUp(high, low)) {
+        this.adopt(stream);
+        this.current = stream;
+        return true;
+      }
+      stream.destroy();
+    }
+    return false;
+  }
+
   /** spice-webdavd doesn't tell when a connection of its clients was reset: such streams stay for ever. */
   #evictIdle(): boolean {
     let oldest: DuplexMuxStream | undefined;
-    for (const stream of this.live) {
+    for (const stream of this.streams) {
+      if (stream.parked) continue;
       if (oldest === undefined || stream.activeAtMs < oldest.activeAtMs) oldest = stream;
     }
     if (
@@ -226,8 +251,15 @@ export class AcceptorSession extends MuxSession {
     if (this.#stalled.size === 0 && !this.ended) this.channelSession?.resume?.();
   }
 
-  override onReleased(stream: DuplexMuxStream, sendEnd: boolean): void {
-    super.onReleased(stream, sendEnd);
+  override onParked(stream: DuplexMuxStream, sendEnd: boolean): void {
+    super.onParked(stream, sendEnd);
+    this.#ports.delete(stream);
+    this.#parked.push(stream);
+    if (this.#parked.length > MAX_PARKED) this.#parked.shift()!.destroy();
+  }
+
+  protected override letGo(stream: DuplexMuxStream, sendEnd: boolean): void {
+    super.letGo(stream, sendEnd);
     this.#account(stream, 0);
     const stall = this.#stalled.get(stream);
     if (stall !== undefined) this.#unstall(stream, stall);

@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream';
 import { toClientId } from './frame.js';
 import { PieceQueue } from './piece-queue.js';
 import type { FrameSource } from './scheduler.js';
-import type { MuxStream } from './types.js';
+import type { MuxStream, StreamKeeper } from './types.js';
 import { StreamResetError } from './types.js';
 
 /** The session's side of a stream. */
@@ -17,7 +17,7 @@ export interface StreamOwner {
   onEnded(stream: DuplexMuxStream): void;
   /** The stream was destroyed; called once. `sendEnd`: the peer has to be told. */
   onReleased(stream: DuplexMuxStream, sendEnd: boolean): void;
-  /** The stream has done with its id and wants another one for what it is to send next. `sendEnd`: the peer has to be told. */
+  /** The stream has done with its id and may get another one. `sendEnd`: the peer has to be told. */
   onParked(stream: DuplexMuxStream, sendEnd: boolean): void;
   /** Gives a parked stream a fresh id. False: there are none any more. */
   onUnparked(stream: DuplexMuxStream): boolean;
@@ -43,6 +43,7 @@ const nothing = (): void => undefined;
  *     open ──end() of an acceptor──► size 0 out ──► closed
  *     any  ──destroy()──► size 0 out, where the peer knows the id and hasn't ended it ──► closed
  *     open, peerEnded ──park() of an opener──► size 0 out, likewise ──► parked ──write──► open, on a fresh id
+ *     open ──parkAtEnd() of an acceptor, size 0 in──► parked ──takeUp()──► open, on a new id of the peer
  *
  * After the peer's end nothing more is sent: the peer has forgotten the id, and spice-gtk would take further bytes for a new
  * request. Writes then wait until the consumer has read what came before the end, because that is the answer it wants, and fail.
@@ -50,7 +51,7 @@ const nothing = (): void => undefined;
  * A stream that nobody listens to for 'error' may fail without ending the process.
  */
 export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
-  readonly high: number;
+  high: number;
   low: number;
   metadata: boolean;
   readonly maxUnreadBytes: number;
@@ -67,6 +68,8 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
   /** Readable was told of the peer's end. */
   #endPassedOn = false;
   #parked = false;
+  /** Of a stream that is to be parked when the peer ends its id now. */
+  #keeper: StreamKeeper | undefined;
   #outgoing: Uint8Array[] = [];
   #outgoingBytes = 0;
   #endQueued = false;
@@ -119,6 +122,11 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     return this.#activeAtMs;
   }
 
+  /** Between two ids. */
+  get parked(): boolean {
+    return this.#parked;
+  }
+
   /** Whether any payload has arrived. */
   get hasReceived(): boolean {
     return this.#hasReceived;
@@ -128,6 +136,7 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
 
   receive(piece: Buffer): void {
     if (this.destroyed || this.#peerEnded) return;
+    this.#keeper = undefined;
     this.#hasReceived = true;
     this.#activeAtMs = performance.now();
     if (this.#wanted && this.#incoming.empty) this.#wanted = this.push(piece);
@@ -139,7 +148,13 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     if (this.destroyed || this.#peerEnded) return;
     this.#peerEnded = true;
     this.#dropOutgoing();
-    if (this.#wanted) this.#deliver();
+    if (this.#keeper !== undefined && this.#atRest) {
+      this.#owner.onParked(this, false);
+      this.#parked = true;
+      this.#keeper.onParked();
+    } else if (this.#wanted) {
+      this.#deliver();
+    }
   }
 
   override _read(): void {
@@ -167,7 +182,7 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
       taken = true;
     }
     if (taken) this.#owner.onRead(this);
-    if (this.#wanted && !this.destroyed && this.#peerEnded) {
+    if (this.#wanted && !this.destroyed && this.#peerEnded && !this.#parked) {
       this.#wanted = false;
       this.#endPassedOn = true;
       this.push(null);
@@ -218,16 +233,19 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     else this.#owner.onSendable(this);
   }
 
-  park(): boolean {
+  /** Nothing is unsent, unread or over. */
+  get #atRest(): boolean {
     const busy = this.#onHanded !== undefined || this.writableLength > 0;
     const unread = !this.#incoming.empty || this.readableLength > 0;
-    if (this.destroyed || this.#endSendsFrame || this.#endPassedOn || busy || unread) return false;
+    return this.writable && !this.#endPassedOn && !busy && !unread;
+  }
+
+  park(): boolean {
+    if (this.#endSendsFrame || !this.#atRest) return false;
     if (this.#parked) return true;
     this.#owner.onParked(this, this.#bytesSent > 0 && !this.#peerEnded);
     this.#parked = true;
-    this.#peerEnded = false;
-    this.#hasReceived = false;
-    this.#bytesSent = 0;
+    this.#forgetId();
     return true;
   }
 
@@ -235,6 +253,31 @@ export class DuplexMuxStream extends Duplex implements MuxStream, FrameSource {
     if (!this.#owner.onUnparked(this)) return false;
     this.#parked = false;
     return true;
+  }
+
+  parkAtEnd(keeper: StreamKeeper): void {
+    if (!this.#peerEnded && this.#atRest) this.#keeper = keeper;
+  }
+
+  /**
+   * A parked stream of an acceptor becomes that of a new id. False: it can't, and is of no more use. Until then it is ended by its peer
+   * as to whoever would write, so that nothing goes out on an id that may be another stream's by now.
+   */
+  takeUp(high: number, low: number): boolean {
+    if (!this.#atRest || this.#keeper?.onTakenUp() !== true) return false;
+    this.#keeper = undefined;
+    this.#parked = false;
+    this.high = high;
+    this.low = low;
+    this.#activeAtMs = performance.now();
+    this.#forgetId();
+    return true;
+  }
+
+  #forgetId(): void {
+    this.#peerEnded = false;
+    this.#hasReceived = false;
+    this.#bytesSent = 0;
   }
 
   override _final(callback: (error?: Error | null) => void): void {

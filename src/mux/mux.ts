@@ -16,7 +16,8 @@ export interface MuxOptions {
 export interface AcceptorMuxOptions extends MuxOptions {
   /**
    * Called for each new stream, before its first bytes are delivered. The stream is the callee's: it reads to the end or destroys
-   * it. `end()` and `destroy()` both end the id; the peer may still have bytes of its request under way.
+   * it. `end()` and `destroy()` both end the id; the peer may still have bytes of its request under way. A callee that parks streams
+   * (`parkAtEnd`) gets them again by their keeper.
    */
   readonly onStream: (stream: MuxStream) => void;
   /** Streams at a time (default 256); further ones are ended at once. */

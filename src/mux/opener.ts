@@ -73,12 +73,11 @@ export class OpenerSession extends MuxSession {
   override onUnparked(stream: DuplexMuxStream): boolean {
     if (this.exhausted) {
       // All of them have to be made anew, in another session.
-      for (const parked of [...this.parked]) if (parked !== stream) parked.destroy();
+      for (const other of [...this.streams]) if (other.parked && other !== stream) other.destroy();
       return false;
     }
     this.#counter += 1;
     stream.low = this.#counter;
-    this.parked.delete(stream);
     this.adopt(stream);
     return true;
   }
@@ -136,7 +135,7 @@ export class OpenerSession extends MuxSession {
     this.decoder = new FrameDecoder(this);
     this.#scanner = this.#newScanner(false);
     // An answer that has begun may lack what was lost; one that hasn't begun yet is found by its beginning.
-    for (const stream of this.live) {
+    for (const stream of this.streams) {
       if (stream.hasReceived) {
         stream.destroy(new StreamResetError('bytes of the channel were lost or damaged'));
       }

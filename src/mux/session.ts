@@ -17,15 +17,15 @@ export interface SessionContext {
  * One channel session: routes frames to streams and streams' frames to the channel. What the two roles do with a frame of an
  * unknown id, and with bytes that are no frames, is theirs.
  *
- * INVARIANT: `ids` has the streams that frames may still arrive for; `live` has those that aren't destroyed, and contains them;
- * `parked` has those that are between two ids, and shares none with `live`.
+ * INVARIANT: `ids` has the streams that frames may still arrive for; `streams` has those that aren't destroyed, and contains them;
+ * `liveCount` is the number of those that aren't parked, which is between two ids.
  */
 export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner {
   protected readonly counters: MuxCounters;
   protected readonly log: Logger;
   protected readonly ids = new IdTable<DuplexMuxStream>();
-  protected readonly live = new Set<DuplexMuxStream>();
-  protected readonly parked = new Set<DuplexMuxStream>();
+  protected readonly streams = new Set<DuplexMuxStream>();
+  protected liveCount = 0;
   protected readonly scheduler: FrameScheduler;
   protected channelSession: ChannelSession | undefined;
   protected decoder = new FrameDecoder(this);
@@ -90,7 +90,7 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
     this.decoder.stop();
     this.scheduler.stop();
     this.onShutDown();
-    for (const stream of [...this.live, ...this.parked]) {
+    for (const stream of [...this.streams]) {
       stream.destroy(
         new StreamResetError(`the channel session ended: ${reason.message}`, { cause: reason }),
       );
@@ -136,8 +136,8 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
 
   protected adopt(stream: DuplexMuxStream): void {
     this.ids.set(stream.high, stream.low, stream);
-    this.live.add(stream);
-    this.counters.openStreams = this.live.size;
+    this.streams.add(stream);
+    this.counters.openStreams = this.liveCount += 1;
   }
 
   // ---- StreamOwner ----
@@ -154,8 +154,7 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
   }
 
   onParked(stream: DuplexMuxStream, sendEnd: boolean): void {
-    this.onReleased(stream, sendEnd);
-    this.parked.add(stream);
+    this.letGo(stream, sendEnd);
   }
 
   /** Whoever takes up the ids of the other side has none to give. */
@@ -164,9 +163,13 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
   }
 
   onReleased(stream: DuplexMuxStream, sendEnd: boolean): void {
-    this.parked.delete(stream);
-    this.live.delete(stream);
-    this.counters.openStreams = this.live.size;
+    this.streams.delete(stream);
+    if (!stream.parked) this.letGo(stream, sendEnd);
+  }
+
+  /** The stream has done with its id. */
+  protected letGo(stream: DuplexMuxStream, sendEnd: boolean): void {
+    this.counters.openStreams = this.liveCount -= 1;
     this.scheduler.remove(stream);
     this.onEnded(stream);
     if (sendEnd && !this.ended) this.scheduler.sendEnd(stream.high, stream.low);

@@ -45,10 +45,23 @@ export interface MuxStream extends Duplex {
    * False: the stream is of no more use, because it is over, or something is unsent or unread.
    */
   park(): boolean;
+  /**
+   * Acceptor only: all that has come on the client_id is answered. When the peer ends the id and has sent nothing else before, the
+   * stream is parked instead of ended, and a new client_id may get it. It is for the consumer to know that a request can't have begun.
+   */
+  parkAtEnd(keeper: StreamKeeper): void;
   /** Of the next client_id; counts while the stream is parked. */
   priority: 'metadata' | 'bulk';
   /** When a write has called back, its bytes have left this process, and the memory may be used again. */
   readonly keepsNothing: boolean;
+}
+
+/** The consumer of an acceptor's stream that outlives its client_id. */
+export interface StreamKeeper {
+  /** The client_id has ended; until `onTakenUp` the stream is no connection of anybody. */
+  onParked(): void;
+  /** A new client_id is to get the stream. False: not now; the stream is destroyed, and `onStream` gets another one. */
+  onTakenUp(): boolean;
 }
 
 export interface MuxStats {

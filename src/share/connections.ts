@@ -36,7 +36,9 @@ const EVICT_AFTER_MS = 1000;
 
 export class Connections {
   readonly #limits: ConnectionLimits;
-  readonly #open = new Map<Duplex, Connection>();
+  /** All that were added and aren't closed; undefined: has left, and may enter again. */
+  readonly #open = new Map<Duplex, Connection | undefined>();
+  #size = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(limits: ConnectionLimits) {
@@ -44,17 +46,36 @@ export class Connections {
   }
 
   get size(): number {
-    return this.#open.size;
+    return this.#size;
   }
 
   /** False: there are too many. */
   add(stream: Duplex): boolean {
-    if (this.#open.size >= this.#limits.maxConnections && !this.#evictIdle()) return false;
+    if (!this.enter(stream)) return false;
+    stream.once('close', () => {
+      this.leave(stream);
+      this.#open.delete(stream);
+    });
+    return true;
+  }
+
+  /** As `add`, for a stream that has left before. */
+  enter(stream: Duplex): boolean {
+    if (this.#size >= this.#limits.maxConnections && !this.#evictIdle()) return false;
     const waitingSince = performance.now();
     this.#open.set(stream, { waitingSince, current: undefined, usedMs: 0, pipelined: [] });
-    stream.once('close', () => this.#remove(stream));
+    this.#size++;
     this.#timer ??= this.#startTimer();
     return true;
+  }
+
+  /** Is no connection any more. Who waits for a turn on it finds that out by itself. */
+  leave(stream: Duplex): void {
+    const connection = this.#open.get(stream);
+    if (!connection) return;
+    this.#open.set(stream, undefined);
+    this.#size--;
+    for (const { proceed } of connection.pipelined) proceed();
   }
 
   /**
@@ -118,23 +139,16 @@ export class Connections {
     this.#stopTimer();
   }
 
-  /** Who waits for a turn on a connection that is gone finds that out by itself. */
-  #remove(stream: Duplex): void {
-    const connection = this.#open.get(stream);
-    this.#open.delete(stream);
-    for (const { proceed } of connection?.pipelined ?? []) proceed();
-    if (this.#open.size === 0) this.#stopTimer();
-  }
-
   #evictIdle(): boolean {
     const since = performance.now() - EVICT_AFTER_MS;
     let longest: { stream: Duplex; waitingSince: number } | undefined;
-    for (const [stream, { current, waitingSince }] of this.#open) {
-      if (current || waitingSince === undefined || waitingSince > since) continue;
+    for (const [stream, connection] of this.#open) {
+      const waitingSince = connection?.waitingSince;
+      if (connection?.current || waitingSince === undefined || waitingSince > since) continue;
       if (!longest || waitingSince < longest.waitingSince) longest = { stream, waitingSince };
     }
     if (!longest) return false;
-    this.#open.delete(longest.stream);
+    this.leave(longest.stream);
     longest.stream.destroy();
     return true;
   }
@@ -151,10 +165,14 @@ export class Connections {
 
   #check(): void {
     const now = performance.now();
-    for (const [stream, { current, waitingSince }] of this.#open) {
-      const limit = current ? this.#limits.stallTimeoutMs : this.#limits.headTimeoutMs;
-      if (waitingSince !== undefined && now - waitingSince > limit) stream.destroy();
+    for (const [stream, connection] of this.#open) {
+      const waitingSince = connection?.waitingSince;
+      if (waitingSince === undefined) continue;
+      const limit = connection?.current ? this.#limits.stallTimeoutMs : this.#limits.headTimeoutMs;
+      if (now - waitingSince > limit) stream.destroy();
     }
+    // Not with the last connection: of a client that makes one for each request, each would be the last.
+    if (this.#size === 0) this.#stopTimer();
   }
 }
 

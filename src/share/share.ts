@@ -8,6 +8,7 @@ import type { Context } from './context.js';
 import { DeadProperties } from './dead-properties.js';
 import { dispatch } from './dispatcher.js';
 import { VersionKeeper } from './etag.js';
+import { KeptStreams } from './kept-streams.js';
 import { LockTable } from './locks/lock-table.js';
 import { NameLocks } from './name-locks.js';
 import { resolveOptions, type Share, type ShareOptions, type ShareStats } from './options.js';
@@ -34,6 +35,7 @@ class FolderShare implements Share {
   readonly swept: Promise<number>;
   readonly #context: Context;
   readonly #http: Server;
+  readonly #kept: KeptStreams;
   readonly #closing = new AbortController();
   /** Requests being answered. */
   #active = 0;
@@ -59,6 +61,7 @@ class FolderShare implements Share {
       deadProperties: new DeadProperties(options.attributes),
       closing: this.#closing.signal,
     };
+    this.#kept = new KeptStreams(this.#context.connections, this.#closing.signal);
     this.#http = this.#createHttp();
     this.swept = options.readOnly ? Promise.resolve(0) : this.#sweep(startedAt);
   }
@@ -83,8 +86,12 @@ class FolderShare implements Share {
     }
     // Before node:http adds its own listener: a stream that fails at once must not end the process.
     stream.on('error', () => undefined);
-    if (this.#context.connections.add(stream)) this.#http.emit('connection', stream);
-    else this.#refuse(stream, 503);
+    if (!this.#context.connections.add(stream)) {
+      this.#refuse(stream, 503);
+      return;
+    }
+    this.#kept.add(stream);
+    this.#http.emit('connection', stream);
   }
 
   close(): Promise<void> {
@@ -126,6 +133,7 @@ class FolderShare implements Share {
     const began = performance.now();
     const { bytesIn, bytesOut } = await dispatch(req, res, this.#context);
     connections.end(req.socket);
+    this.#kept.answered(req, res);
     this.#counts.requests++;
     this.#counts.bytesIn += bytesIn;
     this.#counts.bytesOut += bytesOut;

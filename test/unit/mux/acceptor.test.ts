@@ -4,32 +4,10 @@ import { createServer } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
-import type { AcceptorMuxOptions } from '../../../src/mux/mux.js';
-import { createAcceptorMux } from '../../../src/mux/mux.js';
 import type { MuxStream } from '../../../src/mux/types.js';
 import { MuxError, StreamResetError } from '../../../src/mux/types.js';
-import { createMemoryChannelPair } from '../../support/memory-channel.js';
-import { RawPeer, settle } from '../../support/raw-peer.js';
-
-async function acceptorAndPeer(
-  t: TestContext,
-  onStream: (stream: MuxStream) => void,
-  options: Partial<AcceptorMuxOptions> = {},
-) {
-  const ends = createMemoryChannelPair();
-  const streams: MuxStream[] = [];
-  const mux = createAcceptorMux(ends.host, {
-    ...options,
-    onStream: (stream) => {
-      streams.push(stream);
-      onStream(stream);
-    },
-  });
-  t.after(() => Promise.all([mux.close(), ends.guest.close()]));
-  const peer = await RawPeer.open(ends.guest);
-  await peer.until(() => mux.connected);
-  return { mux, peer, streams, ...ends };
-}
+import { settle } from '../../support/raw-peer.js';
+import { acceptorAndPeer } from './acceptor-and-peer.js';
 
 function echo(stream: MuxStream): void {
   stream.on('data', (chunk: Buffer) => stream.write(chunk));
