@@ -258,8 +258,8 @@ export class AcceptorSession extends MuxSession {
     if (this.#parked.length > MAX_PARKED) this.#parked.shift()!.destroy();
   }
 
-  protected override letGo(stream: DuplexMuxStream, sendEnd: boolean): void {
-    super.letGo(stream, sendEnd);
+  protected override letGo(stream: DuplexMuxStream): void {
+    super.letGo(stream);
     this.#account(stream, 0);
     const stall = this.#stalled.get(stream);
     if (stall !== undefined) this.#unstall(stream, stall);

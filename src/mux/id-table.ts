@@ -28,7 +28,7 @@ export class IdTable<Value> {
     const byLow = this.#byHigh.get(high);
     if (byLow?.get(low) !== value) return false;
     byLow.delete(low);
-    // One is left empty: to make it anew for each id of an opener that has one at a time would cost more than all else here.
+    // One is left empty: it would be made anew for each id of an opener that has one at a time.
     if (byLow.size === 0 && this.#byHigh.size > 1) this.#byHigh.delete(high);
     this.#lastHigh = -1;
     return true;

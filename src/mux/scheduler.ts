@@ -25,6 +25,9 @@ const METADATA_FRAMES_PER_BULK_FRAME = 8;
 /** In the place of a header whose size isn't known yet. */
 const NO_BYTES = new Uint8Array(0);
 
+/** How long an end waits for a frame to go with: about as long as a program takes between two system calls, and some. */
+const LATE_END_MS = 5;
+
 /** Ends of ids waiting to be sent. A peer that opens ids without reading what comes back gets no more than these. */
 const MAX_WAITING_ENDS = 4096;
 
@@ -42,6 +45,7 @@ export class FrameScheduler {
   /** Sources of the batch that the channel could not pass on at once. */
   #leaving: readonly FrameSource[] = [];
   #metadataTurns = METADATA_FRAMES_PER_BULK_FRAME;
+  #lateEnds: NodeJS.Timeout | undefined;
   #blocked = false;
   #scheduled = false;
   #stopped = false;
@@ -73,9 +77,21 @@ export class FrameScheduler {
 
   /** Sends an end-of-stream frame for an id that has nothing else to send any more. */
   sendEnd(high: number, low: number): void {
-    if (this.#ends.length >= MAX_WAITING_ENDS) return;
-    this.#ends.push(encodeHeader(high, low, 0));
+    this.#queueEnd(high, low);
     this.#schedule();
+  }
+
+  /** The same where nobody waits for the end: it goes with the next frame, instead of costing both sides a system call of its own. */
+  sendEndLater(high: number, low: number): void {
+    this.#queueEnd(high, low);
+    this.#lateEnds ??= setTimeout(() => {
+      this.#lateEnds = undefined;
+      this.#schedule();
+    }, LATE_END_MS);
+  }
+
+  #queueEnd(high: number, low: number): void {
+    if (this.#ends.length < MAX_WAITING_ENDS) this.#ends.push(encodeHeader(high, low, 0));
   }
 
   onDrain(): void {
@@ -88,6 +104,7 @@ export class FrameScheduler {
 
   stop(): void {
     this.#stopped = true;
+    clearTimeout(this.#lateEnds);
     this.#metadata.length = 0;
     this.#bulk.length = 0;
     this.#ends = [];

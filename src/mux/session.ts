@@ -154,7 +154,8 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
   }
 
   onParked(stream: DuplexMuxStream, sendEnd: boolean): void {
-    this.letGo(stream, sendEnd);
+    this.letGo(stream);
+    if (sendEnd) this.scheduler.sendEndLater(stream.high, stream.low);
   }
 
   /** Whoever takes up the ids of the other side has none to give. */
@@ -164,14 +165,15 @@ export abstract class MuxSession implements ChannelSink, FrameSink, StreamOwner 
 
   onReleased(stream: DuplexMuxStream, sendEnd: boolean): void {
     this.streams.delete(stream);
-    if (!stream.parked) this.letGo(stream, sendEnd);
+    if (stream.parked) return;
+    this.letGo(stream);
+    if (sendEnd && !this.ended) this.scheduler.sendEnd(stream.high, stream.low);
   }
 
   /** The stream has done with its id. */
-  protected letGo(stream: DuplexMuxStream, sendEnd: boolean): void {
+  protected letGo(stream: DuplexMuxStream): void {
     this.counters.openStreams = this.liveCount -= 1;
     this.scheduler.remove(stream);
     this.onEnded(stream);
-    if (sendEnd && !this.ended) this.scheduler.sendEnd(stream.high, stream.low);
   }
 }

@@ -43,6 +43,26 @@ test('a parked stream ends its id, and goes on with another one', async (t) => {
   assert.equal(peer.ends(first), 1);
 });
 
+test('the end of the former id goes with the next request, or by itself when there is none', async (t) => {
+  const { mux, peer, host } = await openerAndPeer(t);
+  const stream = mux.openStream();
+  const first = await send(stream, peer, 'GET one');
+  await answer(stream, peer);
+  stream.park();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(host.pendingBytes, 0);
+  assert.equal(peer.ends(first), 0);
+  stream.write('GET two');
+  await peer.until(() => peer.payload(stream.clientId) === 'GET two');
+  const [end, request] = peer.frames.slice(-2);
+  assert.deepEqual([end?.id, request?.id], [first, stream.clientId]);
+  assert.equal(peer.ends(first), 1);
+  const second = stream.clientId;
+  await answer(stream, peer);
+  stream.park();
+  await peer.until(() => peer.ends(second) === 1);
+});
+
 test('what the peer still sends on the former id reaches nobody', async (t) => {
   const { mux, peer } = await openerAndPeer(t);
   const stream = mux.openStream();
