@@ -20,7 +20,7 @@ struct entry {
   char name[];
 };
 
-enum { ENTRIES_BYTES = 16384, MAX_ENTRIES = ENTRIES_BYTES / 24 /* the shortest record */ };
+enum { SHORTEST_RECORD = 24, LONGEST_RECORD = 280, ENTRIES_BYTES = 16384, MAX_ENTRIES = ENTRIES_BYTES / SHORTEST_RECORD };
 
 struct listing {
   int fd;
@@ -75,13 +75,20 @@ static bool add_entry(struct listing *listing, const struct entry *entry) {
   return true;
 }
 
+/* No more than there is room for, so that nothing that was read has to be read again. */
+static size_t entries_bytes(const struct listing *listing) {
+  size_t bytes = (listing->room - listing->count) * SHORTEST_RECORD;
+  if (bytes < LONGEST_RECORD) return LONGEST_RECORD;
+  return bytes < ENTRIES_BYTES ? bytes : ENTRIES_BYTES;
+}
+
 /* 0, or an errno. Goes on until something was found or the folder is at its end. */
 static int fill(struct listing *listing) {
   _Alignas(struct entry) char entries[ENTRIES_BYTES];
   int64_t resume = lseek(listing->fd, 0, SEEK_CUR);
   if (resume < 0) return errno;
   for (;;) {
-    long size = syscall(SYS_getdents64, listing->fd, entries, sizeof entries);
+    long size = syscall(SYS_getdents64, listing->fd, entries, entries_bytes(listing));
     if (size < 0) return errno;
     if (size == 0) {
       listing->at_end = true;

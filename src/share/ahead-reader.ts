@@ -47,7 +47,8 @@ function hasThreads(calls: Partial<AheadCalls> | undefined): calls is AheadCalls
   return calls?.readMembers !== undefined && calls.readMembersAhead !== undefined;
 }
 
-/** For the first ones: most folders end with them, and the client gets its first bytes early. */
+/** Of the first ones, which the client gets while others are read; most folders end with them. */
+const FIRST_ROWS = 128;
 const FIRST_LIMIT_MS = 1;
 
 interface Reading {
@@ -92,7 +93,7 @@ class ThreadReader implements AheadReader {
 
   #readFirst(): void {
     this.#begun = true;
-    const table = newTable();
+    const table = newTable(FIRST_ROWS);
     const { fd } = this.#folder;
     const withAttributes = this.#withAttributes;
     const result = this.#calls.readMembers(fd, this.#bytes, table, withAttributes, FIRST_LIMIT_MS);

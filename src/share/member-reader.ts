@@ -111,9 +111,9 @@ export function openFolder(path: FsPath): OpenFolder {
   return { fd, hasStore: hasStore(fd) };
 }
 
-/** Room for a batch. */
-export function newTable(): BigInt64Array {
-  return new BigInt64Array(BATCH * MEMBER_FIELDS);
+/** Room for a batch of so many at most. */
+export function newTable(rows = BATCH): BigInt64Array {
+  return new BigInt64Array(rows * MEMBER_FIELDS);
 }
 
 type BatchCalls = Pick<Required<SystemCalls>, 'readMembers'>;

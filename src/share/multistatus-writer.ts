@@ -5,51 +5,57 @@ import type { Exchange } from './exchange.js';
 import type { Headers } from './response-head.js';
 import { respondCoded, ResponseBody } from './response-body.js';
 import { statusLine } from './status-line.js';
+import { TextBytes } from './text-bytes.js';
 
 const XML_HEAD = '<?xml version="1.0" encoding="utf-8"?>\n';
 export const XML_TYPE = 'application/xml; charset=utf-8';
-/** A document up to this size goes out with its length, a longer one in chunks of about this size. */
-const CHUNK_CHARACTERS = 128 * 1024;
 
-/** Writes a 207 response while it is made: memory doesn't grow with the number of members. */
+/**
+ * Writes a 207 response while it is made: memory doesn't grow with the number of members. A document that ends within the first piece
+ * goes out with its length.
+ */
 export class MultistatusWriter {
   readonly #exchange: Exchange;
   readonly #headers: Headers;
-  #pending = `${XML_HEAD}<D:multistatus${NAMESPACE_DECLARATIONS}>\n`;
+  readonly #pending = new TextBytes();
   #body: ResponseBody | undefined;
 
   constructor(exchange: Exchange, headers: Headers = {}) {
     this.#exchange = exchange;
     this.#headers = { 'Content-Type': XML_TYPE, ...headers };
+    this.#pending.add(`${XML_HEAD}<D:multistatus${NAMESPACE_DECLARATIONS}>\n`);
   }
 
   /** One whole DAV:response element. A promise only when the client must catch up first. */
   add(response: string): Promise<void> | undefined {
-    this.#pending += response;
-    return this.#pending.length < CHUNK_CHARACTERS ? undefined : this.#flush();
+    return this.#pending.add(response) ? this.#send() : undefined;
+  }
+
+  /** To be called where it may take a while until there is more. As `add`. */
+  sendEarly(): Promise<void> | undefined {
+    return this.#pending.isEmpty ? undefined : this.#send();
   }
 
   /** Sends what there is, or white space (which means nothing there): the client sees that somebody is at work. */
   async flush(): Promise<void> {
-    this.#pending ||= '\n';
-    await this.#flush();
+    if (this.#pending.isEmpty) this.#pending.add('\n');
+    await this.#send();
   }
 
   async end(): Promise<void> {
-    this.#pending += '</D:multistatus>\n';
+    this.#pending.add('</D:multistatus>\n');
     if (!this.#body) {
-      await respondCoded(this.#exchange, 207, this.#headers, Buffer.from(this.#pending));
+      await respondCoded(this.#exchange, 207, this.#headers, this.#pending.take());
       return;
     }
-    await this.#flush();
+    await this.#send();
     await this.#body.end();
   }
 
-  async #flush(): Promise<void> {
-    const chunk = Buffer.from(this.#pending);
-    this.#pending = '';
+  async #send(): Promise<void> {
+    const piece = this.#pending.take();
     this.#body ??= new ResponseBody(this.#exchange, 207, this.#headers);
-    await this.#body.write(chunk);
+    await this.#body.write(piece);
   }
 }
 
