@@ -1,3 +1,4 @@
+import { patternsOf, type ResponsePatterns } from './response-pattern.js';
 import { XmlError } from './types.js';
 import { XmlScanner, type XmlHandler, type XmlName, type XmlOptions } from './xml-scanner.js';
 
@@ -47,6 +48,11 @@ export class MultistatusReader implements XmlHandler {
   #properties = new Map<string, string>();
   #refused: Map<string, number> | undefined;
 
+  /** Undefined where text is not what it is elsewhere. */
+  #patterns: ResponsePatterns | undefined;
+  /** What the child of the root that was read last says, where it is a response. */
+  #last: MultistatusEntry | undefined;
+
   #propstatStatus: number | undefined;
   #names: string[] = [];
   #values: string[] = [];
@@ -66,6 +72,21 @@ export class MultistatusReader implements XmlHandler {
     this.#scanner.end();
   }
 
+  root(tag: string): void {
+    if (!this.#keepSpace) this.#patterns = patternsOf(tag);
+  }
+
+  takeChild(text: string, at: number): number {
+    const taken = this.#patterns?.read(text, at);
+    if (!taken) return -1;
+    this.#onEntry(taken.entry);
+    return taken.end;
+  }
+
+  childRead(text: string): void {
+    if (this.#last) this.#patterns?.learn(text, this.#last);
+  }
+
   open(name: XmlName): void {
     this.#level += 1;
     switch (this.#level) {
@@ -75,6 +96,7 @@ export class MultistatusReader implements XmlHandler {
         }
         break;
       case RESPONSE_LEVEL:
+        this.#last = undefined;
         if (name.key === 'DAV: response') this.#beginResponse();
         break;
       case RESPONSE_PART_LEVEL:
@@ -117,13 +139,14 @@ export class MultistatusReader implements XmlHandler {
   #endResponse(): void {
     this.#inResponse = false;
     if (this.#href === undefined) throw new XmlError('the XML answer has a response without href');
-    this.#onEntry({
+    this.#last = {
       href: this.#href,
       status: this.#status,
       properties: this.#properties,
       refused: this.#refused ?? NONE,
       condition: this.#condition,
-    });
+    };
+    this.#onEntry(this.#last);
   }
 
   #openPart(key: string): void {

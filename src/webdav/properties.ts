@@ -23,6 +23,8 @@ export function propertyKey({ ns, name }: PropertyName): string {
   return `${ns} ${name}`;
 }
 
+const POSIX_KEY = propertyKey(POSIX);
+
 const OF_ALL = [dav('resourcetype'), dav('getcontentlength'), dav('getetag')];
 const BASE = [...OF_ALL, dav('getlastmodified')];
 
@@ -57,7 +59,8 @@ export function toResource(
 ): Resource {
   const told = entry.properties;
   const etag = told.get('DAV: getetag')?.trim() || undefined;
-  const posixText = told.get(propertyKey(POSIX));
+  const posixText = told.get(POSIX_KEY);
+  const created = told.get('DAV: creationdate');
   const posix =
     posixText === undefined ? undefined : posixOfVersion(parsePosixProperty(posixText), etag);
   const kind = toKind(entry, profile);
@@ -66,7 +69,7 @@ export function toResource(
     kind,
     size: kind === 'file' ? toSize(told.get('DAV: getcontentlength')) : 0,
     mtime: posix?.mtime ?? toModified(told, etag, profile),
-    created: parseDate(told.get('DAV: creationdate') ?? ''),
+    created: created === undefined ? undefined : parseDate(created),
     etag,
     executable: kind === 'file' ? toExecutable(told, posix, profile) : undefined,
     posix,

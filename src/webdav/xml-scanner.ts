@@ -23,6 +23,12 @@ export interface XmlHandler {
   /** Text may come in several pieces. */
   text(text: string): void;
   close(name: XmlName): void;
+  /** The tag of the root as it is written. Before it is opened. */
+  root?(tag: string): void;
+  /** May take the child of the root that begins at `at` as a whole: where it ends, or -1. */
+  takeChild?(text: string, at: number): number;
+  /** A child of the root has been closed; all of it, where it came in one chunk. */
+  childRead?(text: string): void;
 }
 
 export interface XmlOptions {
@@ -59,6 +65,8 @@ export class XmlScanner {
   #partial: Buffer = Buffer.alloc(0);
   #begun = false;
   #rootSeen = false;
+  /** Where the child of the root begins that is being read; -1: not in this text. */
+  #childAt = -1;
 
   constructor(handler: XmlHandler, options: XmlOptions = {}) {
     this.#handler = handler;
@@ -101,8 +109,9 @@ export class XmlScanner {
   #parse(): void {
     const text = this.#pending;
     let at = 0;
+    this.#childAt = -1;
     while (at < text.length) {
-      const next = text.charCodeAt(at) === 0x3c ? this.#markup(text, at) : this.#text(text, at);
+      const next = text.charCodeAt(at) === 0x3c ? this.#element(text, at) : this.#text(text, at);
       if (next < 0) break;
       at = next;
     }
@@ -135,6 +144,14 @@ export class XmlScanner {
       throw new XmlError('the XML answer has text outside its root');
   }
 
+  /** A child of the root as a whole, or as #markup. */
+  #element(text: string, at: number): number {
+    if (this.#levels.length !== 1) return this.#markup(text, at);
+    this.#childAt = at;
+    const end = this.#handler.takeChild?.(text, at) ?? -1;
+    return end < 0 ? this.#markup(text, at) : end;
+  }
+
   /** One tag, comment, CDATA section or processing instruction from `<` at `at`; as #text. */
   #markup(text: string, at: number): number {
     switch (text.charCodeAt(at + 1)) {
@@ -161,6 +178,7 @@ export class XmlScanner {
     if (this.#levels.length === 0) {
       if (this.#rootSeen) throw new XmlError('the XML answer has a second root');
       this.#rootSeen = true;
+      this.#handler.root?.(text.slice(at, end + 1));
     }
     const scope = tag.declares ? innerScope(parent, tag) : parent;
     const name = resolveName(scope, tag.qname);
@@ -192,6 +210,9 @@ export class XmlScanner {
       throw new XmlError(`the XML answer ends an element that is not open`);
     }
     this.#handler.close(level.name);
+    if (this.#levels.length === 1 && this.#childAt >= 0) {
+      this.#handler.childRead?.(text.slice(this.#childAt, end + 1));
+    }
     return end + 1;
   }
 
