@@ -9,6 +9,7 @@ import { DeadProperties } from './dead-properties.js';
 import { dispatch } from './dispatcher.js';
 import { VersionKeeper } from './etag.js';
 import { KeptStreams } from './kept-streams.js';
+import { Lingering } from './lingering.js';
 import { LockTable } from './locks/lock-table.js';
 import { NameLocks } from './name-locks.js';
 import { resolveOptions, type Share, type ShareOptions, type ShareStats } from './options.js';
@@ -36,6 +37,7 @@ class FolderShare implements Share {
   readonly #context: Context;
   readonly #http: Server;
   readonly #kept: KeptStreams;
+  readonly #lingering = new Lingering();
   readonly #closing = new AbortController();
   /** Requests being answered. */
   #active = 0;
@@ -204,8 +206,7 @@ class FolderShare implements Share {
       client: addressOf(stream),
     });
     const answer = `${statusLine(status)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
-    if (stream.writable && !stream.destroyed) stream.end(answer, () => stream.destroy());
-    else stream.destroy();
+    this.#lingering.end(stream, answer);
   }
 
   async #sweep(startedAt: number): Promise<number> {
@@ -222,6 +223,7 @@ class FolderShare implements Share {
   async #close(): Promise<void> {
     this.#closing.abort(new Error('the share is being closed'));
     this.#context.connections.destroyAll();
+    this.#lingering.destroyAll();
     this.#http.close();
     if (this.#active > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     await this.swept;

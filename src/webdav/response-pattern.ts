@@ -1,8 +1,8 @@
 /** Servers write the responses of a document alike: one that was read tag by tag gives the pattern by which others are read in one go. */
 import type { MultistatusEntry } from './multistatus.js';
 
-/** What it says besides its tags is read as it is: anything that would have to be decoded is left to the scanner. */
-const PLAIN = '([^<>&\\r]*)';
+/** What it says besides its tags is read as it is: anything that would have to be decoded, or refused, is left to the scanner. */
+const PLAIN = '([^<>&\\x00-\\x08\\x0b-\\x1f\\ufffe\\uffff]*)';
 const BETWEEN = '[ \\t\\n]*';
 const TAG = /<(\/?)([^\s/>]+)[^>]*?(\/?)>([^<]*)/y;
 /** Ours: bounds for what a peer makes us remember and try. A share has two kinds of responses for one question, and some rare ones. */

@@ -1,7 +1,8 @@
 /** Clients that are slow, greedy or mean: a precise answer within bounds, or the end of their connection. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import type net from 'node:net';
+import { once } from 'node:events';
+import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -180,4 +181,26 @@ test('connections beyond the bound: an idle one makes room, else 503', async () 
   await idleEnds;
   assert.equal(t.share.stats.active, 2);
   for (const socket of busy) socket.destroy();
+});
+
+test('who is refused while sending gets the answer, not a reset, and no more than a moment', async () => {
+  const t = await startShare();
+  const socket = net.connect({ path: t.socketPath, allowHalfOpen: true });
+  const errors: Error[] = [];
+  socket.on('error', (error) => errors.push(error));
+  let answer = '';
+  socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+  socket.write('what is no HTTP\r\n\r\n');
+  await once(socket, 'end');
+  assert.match(answer, /^HTTP\/1\.1 400 /);
+  for (let count = 0; count < 10; count++) {
+    socket.write('x'.repeat(10_000));
+    await delay(10);
+  }
+  assert.deepEqual(errors, []);
+  await waitUntil('its end', () => {
+    socket.write('x');
+    return socket.destroyed;
+  });
+  await t.close();
 });

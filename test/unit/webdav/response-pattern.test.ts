@@ -49,7 +49,7 @@ test('a pattern takes nothing that is not wholly there, or not well-formed', () 
   for (let end = 0; end < second.length; end++) {
     assert.equal(pattern.read(second.slice(0, end), 0), undefined);
   }
-  for (const broken of ['2345<', '2345&amp;', '2345&', '2345\r', '2345>']) {
+  for (const broken of ['2345<', '2345&amp;', '2345&', '2345\r', '2345>', '2345\0', '2345\x1b']) {
     assert.equal(pattern.read(second.replace('/file-2345', broken), 0), undefined);
   }
   assert.throws(() => readText(multistatus(`${first}${first}${second.replace('</D:href>', '')}`)));
