@@ -112,21 +112,26 @@ function namesInFolder(folder) {
   const state = new BigInt64Array(13);
   for (const name of ['', 'made', 'absent']) binding.statAt(fd, name, state);
   const content = Buffer.from('content');
-  closeSync(binding.createAt(fd, 'made', 0o600, content, state));
-  throws(() => binding.createAt(fd, 'made', 0o600, content, state));
-  throws(() => binding.createAt(fd, 'more', 0o600, content, new BigInt64Array(12)));
+  const states = new BigInt64Array(26);
+  const made = binding.createAt(fd, 'made', 0o600, content, '', states);
+  closeSync(binding.createAt(fd, 'beside', 0o600, content, 'made', states));
+  throws(() => binding.createAt(fd, 'made', 0o600, content, 'beside', states));
+  throws(() => binding.createAt(fd, 'more', 0o600, content, '', new BigInt64Array(25)));
+  throws(() => binding.createAt(fd, 'more', 0o600, content, 'x'.repeat(5000), states));
   for (const room of [7, 6, 8, 0]) {
     const whole = binding.readFileAt(fd, 'made', Buffer.alloc(room), state) === room;
     if (whole !== (room === 7)) throw new Error(`${room}`);
   }
-  binding.renameAt(fd, 'made', 'taken', state);
-  throws(() => binding.renameAt(fd, 'made', 'taken', state));
+  throws(() => binding.renameAt(fd, 'made', 'beside', 1, made, '', state));
+  binding.renameAt(fd, 'made', 'taken', 0, made, 'beside', state);
+  throws(() => binding.renameAt(fd, 'made', 'taken', 0, -1, '', state));
   throws(() => binding.readFileAt(fd, 'made', Buffer.alloc(7), state));
-  throws(() => binding.openBeneath(fd, '..', 0));
-  closeSync(binding.openBeneath(fd, 'taken', 0));
+  throws(() => binding.findBeneath(fd, '..', 0, 'taken', state));
+  closeSync(binding.findBeneath(fd, '.', 0, 'taken', state));
+  closeSync(binding.findBeneath(fd, 'taken', 0, 'absent', state));
   throws(() => binding.statAt(fd, 'taken', new BigInt64Array(12)));
   throws(() => binding.statAt(fd, 'x'.repeat(5000), state));
-  rmSync(join(folder, 'taken'));
+  for (const name of ['taken', 'beside']) rmSync(join(folder, name));
   closeSync(fd);
 }
 
