@@ -31,13 +31,8 @@ interface Branch {
 /** Levels of folders below the collection. Each folder is found anew from the root, so deep ones are dear. Ours. */
 const MAX_LEVELS = 200;
 
-/** What takes the responses of members. */
-interface Teller {
-  /** Of one member; a promise when the client must catch up first. */
-  add(response: string): Promise<void> | undefined;
-  /** The next ones may take a while. */
-  sendEarly?(): Promise<void> | undefined;
-}
+/** Called for each member; a promise when the client must catch up first. */
+type Tell = (response: string) => Promise<void> | undefined;
 
 /** Ends a walk that has met more members, or levels, than it may. */
 class TooManyMembers extends Error {}
@@ -84,8 +79,9 @@ export class Listing {
       const writer = new MultistatusWriter(this.#exchange, headers);
       const self = this.#report(formatHref(segments, isCollection), subject);
       if (!noRoot) await writer.add(self);
+      const tell: Tell = (response) => writer.add(response);
       if (deep) await this.#everything(branch, writer);
-      else if (isCollection && depth === '1') await this.#members(place, branch, writer, undefined);
+      else if (isCollection && depth === '1') await this.#members(place, branch, tell, undefined);
       await writer.end();
     } finally {
       place.close();
@@ -113,7 +109,7 @@ export class Listing {
   /** Counts first: a client must learn before the first byte that it has to ask folder by folder. */
   async #requireFew(top: Branch): Promise<void> {
     try {
-      await this.#tree(top, { add: () => undefined });
+      await this.#tree(top, () => undefined);
     } catch (error) {
       if (!(error instanceof TooManyMembers)) throw error;
       throw new ShareError(403, 'more members than are told by one request', {
@@ -125,7 +121,7 @@ export class Listing {
 
   async #everything(top: Branch, writer: MultistatusWriter): Promise<void> {
     try {
-      await this.#tree(top, writer);
+      await this.#tree(top, (response) => writer.add(response));
     } catch (error) {
       if (!(error instanceof TooManyMembers)) throw error;
       // It grew since it was counted: the collection is told to be cut short.
@@ -134,16 +130,13 @@ export class Listing {
   }
 
   /** Folder after folder, one open at a time, however deep they lie. */
-  async #tree(top: Branch, teller: Teller): Promise<void> {
+  async #tree(top: Branch, tell: Tell): Promise<void> {
     const limit = this.#context.options.infinityMembers;
     const waiting: Branch[] = [top];
     let count = 0;
-    const counted: Teller = {
-      add: (response) => {
-        if (++count > limit) throw new TooManyMembers();
-        return teller.add(response);
-      },
-      sendEarly: () => teller.sendEarly?.(),
+    const counted: Tell = (response) => {
+      if (++count > limit) throw new TooManyMembers();
+      return tell(response);
     };
     for (let branch = waiting.pop(); branch; branch = waiting.pop()) {
       if (branch.ids.length > MAX_LEVELS) throw new TooManyMembers();
@@ -153,7 +146,7 @@ export class Listing {
     }
   }
 
-  async #branch(branch: Branch, teller: Teller, below: Branch[]): Promise<void> {
+  async #branch(branch: Branch, tell: Tell, below: Branch[]): Promise<void> {
     let place: Place;
     try {
       place = this.#context.root.locate(branch.segments, true);
@@ -163,7 +156,7 @@ export class Listing {
       throw error;
     }
     try {
-      if (place.kind === 'collection') await this.#members(place, branch, teller, below);
+      if (place.kind === 'collection') await this.#members(place, branch, tell, below);
     } catch (error) {
       if (!['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoCode(error) ?? '')) throw error;
     } finally {
@@ -175,7 +168,7 @@ export class Listing {
   async #members(
     place: Place,
     branch: Branch,
-    teller: Teller,
+    tell: Tell,
     below: Branch[] | undefined,
   ): Promise<void> {
     const folder = { segments: branch.segments, base: formatHref(branch.segments, true) };
@@ -185,7 +178,7 @@ export class Listing {
       for (;;) {
         for (let member = members.next(); member; member = members.next()) {
           const response = this.#member(folder, member, branch, below);
-          const wait = response === undefined ? undefined : teller.add(response);
+          const wait = response === undefined ? undefined : tell(response);
           if (wait) await wait;
           const pause = this.#slices.pause();
           if (pause) await pause;
@@ -193,7 +186,6 @@ export class Listing {
         }
         const more = members.more();
         if (!more) break;
-        await teller.sendEarly?.();
         await more;
       }
     } finally {

@@ -31,11 +31,6 @@ export class MultistatusWriter {
     return this.#pending.add(response) ? this.#send() : undefined;
   }
 
-  /** To be called where it may take a while until there is more. As `add`. */
-  sendEarly(): Promise<void> | undefined {
-    return this.#pending.isEmpty ? undefined : this.#send();
-  }
-
   /** Sends what there is, or white space (which means nothing there): the client sees that somebody is at work. */
   async flush(): Promise<void> {
     if (this.#pending.isEmpty) this.#pending.add('\n');
