@@ -31,6 +31,9 @@ interface Branch {
 /** Levels of folders below the collection. Each folder is found anew from the root, so deep ones are dear. Ours. */
 const MAX_LEVELS = 200;
 
+/** ENOTDIR, ELOOP: a file or a link is in the place of a folder. */
+const GONE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+
 /** Called for each member; a promise when the client must catch up first. */
 type Tell = (response: string) => Promise<void> | undefined;
 
@@ -215,12 +218,12 @@ export class Listing {
     }
   }
 
-  /** A member that goes while it is told (a read of its attributes says so) isn't one. */
+  /** A member that goes, or becomes another, while it is told (a read of its attributes says so) isn't one. */
   #tell(href: string, subject: Subject): string | undefined {
     try {
       return this.#report(href, subject);
     } catch (error) {
-      if (errnoCode(error) === 'ENOENT') return undefined;
+      if (GONE.has(errnoCode(error) ?? '')) return undefined;
       throw error;
     }
   }
