@@ -163,4 +163,5 @@ def walk(root, below=''):
 
 def bytes_of(seed, size):
     """Cheap bytes that show where they came from: every 8 differ."""
-    return b''.join((seed * 40503 + at).to_bytes(8, 'big') for at in range(0, size, 8))[:size]
+    first = seed * 40503 % (1 << 63)
+    return b''.join((first + at).to_bytes(8, 'big') for at in range(0, size, 8))[:size]
