@@ -20,7 +20,7 @@ import {
   type Step,
 } from './shadow-writer.js';
 
-const ROUNDS = Number(process.env['TEST_ROUNDS'] ?? 10);
+const ROUNDS = Number(process.env['TEST_ROUNDS'] ?? 6);
 /** Enough that uploads are pending when davport is killed. */
 const LINE = { roundTripMs: 15, bytesPerSecond: 1_000_000 };
 
