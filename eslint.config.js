@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint';
 const typedFiles = ['src/**/*.ts', 'test/**/*.ts'];
 
 export default tseslint.config(
-  { ignores: ['dist/', 'native/build/', 'coverage/', 'node_modules/'] },
+  { ignores: ['dist/', '.compiled/', 'native/build/', 'coverage/', 'node_modules/'] },
   {
     files: typedFiles,
     extends: [tseslint.configs.strictTypeChecked],

@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compile, compiledPath } from './compiled.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TEST = path.join(ROOT, 'test');
@@ -44,18 +45,17 @@ function filesOf(suite) {
 }
 
 const files = suites.length > 0 ? suites.flatMap(filesOf) : testFilesBelow(TEST);
+compile();
 const result = spawnSync(
   process.execPath,
   [
-    '--import',
-    'tsx',
     '--test',
     `--test-concurrency=${CONCURRENCY}`,
     `--test-timeout=${FILE_TIMEOUT_MS}`,
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
     ...extra,
-    ...new Set(files),
+    ...new Set(files.map(compiledPath)),
   ],
   { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] },
 );

@@ -1,7 +1,7 @@
 /**
  * Throughput of the multiplexer alone, over a unix socket between two processes:
  *
- *     node --import tsx test/bench/mux-throughput.ts [MEGABYTES] [STREAMS]
+ *     node scripts/compiled.mjs test/bench/mux-throughput.ts [MEGABYTES] [STREAMS]
  *
  * Prints one line for each direction: wall time, and the processor time of either side.
  */

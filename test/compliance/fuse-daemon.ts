@@ -27,15 +27,16 @@ export interface Daemon {
   readonly process: Background;
 }
 
-const SERVE = 'test/support/serve-memory.ts';
+const PROGRAM = 'test/support/serve-memory.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const programPath = join(ROOT, PROGRAM);
 
 /** The sources may lie where only root may look. */
 function readableCopy(): string {
   const copy = makeTempDir('davport-copy-');
   chmodSync(copy, 0o755);
-  for (const part of ['package.json', 'tsconfig.json', 'src', 'test', 'native', 'node_modules']) {
-    cpSync(join(ROOT, part), join(copy, part), { recursive: true, dereference: false });
+  for (const part of ['package.json', 'src', 'test', 'native', 'node_modules']) {
+    cpSync(join(ROOT, part), join(copy, part), { recursive: true, dereference: true });
   }
   return copy;
 }
@@ -45,7 +46,7 @@ export async function startDaemon(given: DaemonOptions): Promise<Daemon> {
   const dir = given.dir ?? join(makeTempDir('davport-fuse-'), 'mnt');
   if (given.dir === undefined) mkdirSync(dir);
   const root = given.uid === undefined ? ROOT : readableCopy();
-  const node = [process.execPath, '--import', 'tsx', join(root, SERVE)];
+  const node = [process.execPath, join(root, PROGRAM)];
   const args = [given.kind ?? 'memory', given.bridge, dir, given.options ?? ''];
   const as =
     given.uid === undefined

@@ -9,7 +9,7 @@ import { abortMounts, mountsAt } from '../support/mountinfo.js';
 import { bash, python, run } from '../support/run.js';
 import { makeTempDir } from '../support/temp-dir.js';
 import { waitUntil } from '../support/wait-until.js';
-import { lastWords, startDaemon, unmountDaemon, type Daemon } from './fuse-daemon.js';
+import { lastWords, programPath, startDaemon, unmountDaemon, type Daemon } from './fuse-daemon.js';
 
 const NOBODY = 65534;
 const MINUTE = { TIMEOUT_MS: '60000' };
@@ -127,8 +127,8 @@ except OSError as e: print(e.errno)`;
       test(`a mountpoint ${what} is refused`, async () => {
         const dir = join(makeTempDir('davport-fuse-'), 'mnt');
         prepare(dir);
-        const args = ['--import', 'tsx', 'test/support/serve-memory.ts', 'memory', bridge, dir];
-        const result = await run(process.execPath, args, { cwd: process.cwd(), accept: [2] });
+        const args = [programPath, 'memory', bridge, dir];
+        const result = await run(process.execPath, args, { accept: [2] });
         assert.match(result.stderr, /^UsageError/);
         assert.match(result.stderr, reason);
       });
@@ -136,15 +136,8 @@ except OSError as e: print(e.errno)`;
 
     test('a mountpoint that is mounted already is refused', async () => {
       const daemon = await startDaemon({ bridge });
-      const args = [
-        '--import',
-        'tsx',
-        'test/support/serve-memory.ts',
-        'memory',
-        bridge,
-        daemon.dir,
-      ];
-      const result = await run(process.execPath, args, { cwd: process.cwd(), accept: [2] });
+      const args = [programPath, 'memory', bridge, daemon.dir];
+      const result = await run(process.execPath, args, { accept: [2] });
       assert.match(result.stderr, /mounted already \(fuse\.davport\); .*davport umount/);
       await unmountDaemon(daemon);
     });

@@ -6,8 +6,7 @@ import { run } from '../support/run.js';
 import { POSIX_CASES } from './posix-cases.js';
 import type { CaseResult } from './run-cases.js';
 
-const RUNNER = fileURLToPath(new URL('./run-cases.ts', import.meta.url));
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const RUNNER = fileURLToPath(new URL('./run-cases.js', import.meta.url));
 
 /** A case that is known to fail. */
 export interface Defect {
@@ -29,10 +28,7 @@ export function posixSuite(
   let results: Promise<ReadonlyMap<string, CaseResult>> | undefined;
   const runAll = async (): Promise<ReadonlyMap<string, CaseResult>> => {
     const dir = await prepare();
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', RUNNER, dir], {
-      cwd: ROOT,
-      timeoutMs: 480_000,
-    });
+    const { stdout } = await run(process.execPath, [RUNNER, dir], { timeoutMs: 480_000 });
     const lines = stdout.trimEnd().split('\n');
     return new Map(lines.map((line) => JSON.parse(line) as CaseResult).map((r) => [r.name, r]));
   };

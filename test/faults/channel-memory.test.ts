@@ -1,6 +1,6 @@
 /**
  * Memory of both ends of a channel doesn't grow with the number of requests, nor with what is sent. More of both:
- *   SOAK_REQUESTS=100000 SOAK_GIB=10 node --import tsx --test test/faults/channel-memory.test.ts
+ *   SOAK_REQUESTS=100000 SOAK_GIB=10 node scripts/run-tests.mjs test/faults/channel-memory.test.ts
  */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

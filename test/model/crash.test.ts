@@ -3,7 +3,7 @@
  * is there after each, and every file is a version that was once written whole.
  *
  * TEST_SEED=… chooses other steps (the moments are never the same), CRASH_ROUNDS=… how many, TEST_PEERS=… where:
- *   CRASH_ROUNDS=1000 TEST_PEERS=share node --import tsx --test test/model/crash.test.ts
+ *   CRASH_ROUNDS=1000 TEST_PEERS=share node scripts/run-tests.mjs test/model/crash.test.ts
  */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';

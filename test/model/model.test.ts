@@ -2,7 +2,7 @@
  * Random steps on a mount and in a local folder, compared after each (program/run.py). What fails is cut down and printed with its seed.
  *
  * TEST_SEED=… repeats it, MODEL_STEPS=… does another number of steps, MODEL_BRIDGE=fuse-native and TEST_PEERS=… choose where:
- *   MODEL_STEPS=1000000 TEST_PEERS=share MODEL_BRIDGE=kernel node --import tsx --test test/model/model.test.ts
+ *   MODEL_STEPS=1000000 TEST_PEERS=share MODEL_BRIDGE=kernel node scripts/run-tests.mjs test/model/model.test.ts
  */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';

@@ -8,8 +8,7 @@ import { startBackground, type Background } from './background.js';
 import { makeTempDir } from './temp-dir.js';
 import { waitUntil } from './wait-until.js';
 
-const CHILD = fileURLToPath(new URL('../unit/share/serve-child.ts', import.meta.url));
-const TSX = fileURLToPath(import.meta.resolve('tsx'));
+const CHILD = fileURLToPath(new URL('../unit/share/serve-child.js', import.meta.url));
 
 export interface ShareProcess {
   readonly process: Background;
@@ -27,7 +26,7 @@ export async function startShareProcess(
   const command = [
     ...prefix,
     process.execPath,
-    ...['--import', TSX, CHILD, dir, socketPath, JSON.stringify(options)],
+    ...[CHILD, dir, socketPath, JSON.stringify(options)],
   ];
   const child = startBackground(command[0]!, command.slice(1));
   await waitUntil('the share', () => child.log().includes('swept') || !child.running, 30_000);

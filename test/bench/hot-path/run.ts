@@ -6,9 +6,8 @@
  * different ones, or as the kernel likes.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startBackground, type Background } from '../../support/background.js';
 import { cleanUp, onCleanup } from '../../support/cleanup.js';
@@ -50,10 +49,9 @@ function cpuNs(pid: number): number {
 
 async function startSide(name: string, list: string, channel?: string): Promise<Side> {
   const dir = makeTempDir('davport-bench-');
-  const script = fileURLToPath(new URL('served.ts', import.meta.url));
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+  const script = fileURLToPath(new URL('served.js', import.meta.url));
   const flags = (process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter(Boolean);
-  const args = [...flags, '--import', tsx, script, dir, list, ...(channel ? [channel] : [])];
+  const args = [...flags, script, dir, list, ...(channel ? [channel] : [])];
   const server = startBackground(process.execPath, args);
   onCleanup({
     run: () => run('umount', ['-l', dir], { accept: 'any' }).then(() => undefined),

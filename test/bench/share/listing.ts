@@ -1,5 +1,5 @@
 /**
- * node --import tsx test/bench/share/listing.ts [--entries N] [--rounds N]
+ * node scripts/compiled.mjs test/bench/share/listing.ts [--entries N] [--rounds N]
  *
  * PROPFIND of Depth 1, share beside Apache, in turns: first byte and whole, the median of all rounds. Needs dist/.
  */

@@ -1,5 +1,5 @@
 /**
- * node --import tsx test/bench/share/null-server.ts BYTES LARGE
+ * node scripts/compiled.mjs test/bench/share/null-server.ts BYTES LARGE
  *
  * Answers like a server that does nothing: what the generator reaches on it is what it can measure at most. Prints its port.
  */

@@ -56,8 +56,8 @@ type Loaded = Outcome & { readonly work: number };
 let generator: ChildProcess | undefined;
 
 function startGenerator(): ChildProcess {
-  const program = fileURLToPath(new URL('load.ts', import.meta.url));
-  const child = fork(program, { execArgv: ['--import', 'tsx'] });
+  const program = fileURLToPath(new URL('load.js', import.meta.url));
+  const child = fork(program);
   onCleanup({
     run: async () => void child.kill('SIGKILL'),
     runSync: () => void child.kill('SIGKILL'),

@@ -44,7 +44,7 @@ interface Started {
   readonly log: () => string;
 }
 
-const SCRIPT = fileURLToPath(new URL('null-server.ts', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('null-server.js', import.meta.url));
 
 async function startServer(name: SideName, dir: string, files: Files): Promise<Started> {
   const port = await freePort();
@@ -73,7 +73,7 @@ async function startServer(name: SideName, dir: string, files: Files): Promise<S
     case 'nephele':
       return background(await startNephele(dir, port), plain);
     case 'null': {
-      const args = ['--import', 'tsx', SCRIPT, String(files.small), String(files.large)];
+      const args = [SCRIPT, String(files.small), String(files.large)];
       const server = startBackground(process.execPath, args, { cwd: path.dirname(SCRIPT) });
       const own = await waitUntil('null server', () => Number(server.log()));
       return background(server, { port: own, framed: false });

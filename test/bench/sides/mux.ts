@@ -5,8 +5,7 @@ import { BIG_BYTES } from '../files.js';
 import type { Row } from '../rows.js';
 import type { Measured, Side } from '../side.js';
 
-const PROGRAM = fileURLToPath(new URL('../mux-throughput.ts', import.meta.url));
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../mux-throughput.js', import.meta.url));
 
 export function muxSide(name: string): Side {
   return {
@@ -14,8 +13,8 @@ export function muxSide(name: string): Side {
     can: (row) => row.streams !== undefined,
     fresh: async () => undefined,
     async measure({ streams }: Row): Promise<Measured> {
-      const args = ['--import', 'tsx', PROGRAM, String(BIG_BYTES / 1e6), String(streams)];
-      const { stdout } = await run(process.execPath, args, { cwd: ROOT });
+      const args = [PROGRAM, String(BIG_BYTES / 1e6), String(streams)];
+      const { stdout } = await run(process.execPath, args);
       const rates = [...stdout.matchAll(/^down +([\d.]+) GB\/s wall/gm)].map(([, rate]) =>
         Number(rate),
       );

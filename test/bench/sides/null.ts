@@ -1,6 +1,5 @@
 /** The file system that does nothing. */
-import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { startBackground, type Background } from '../../support/background.js';
 import { onCleanup } from '../../support/cleanup.js';
 import { abortMounts, mountsAt } from '../../support/mountinfo.js';
@@ -12,8 +11,7 @@ import type { Side } from '../side.js';
 import { work } from '../worker.js';
 import type { Bridge } from './davport.js';
 
-const SCRIPT = fileURLToPath(new URL('../null-mount.ts', import.meta.url));
-const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+const SCRIPT = fileURLToPath(new URL('../null-mount.js', import.meta.url));
 
 /** `keepMs`: how long the kernel may keep what it is told; what davport's default is. */
 export async function nullSide(name: string, bridge: Bridge, keepMs: number): Promise<Side> {
@@ -28,7 +26,7 @@ export async function nullSide(name: string, bridge: Bridge, keepMs: number): Pr
   onCleanup({ run: unmount, runSync: () => abortMounts(dir) });
   const mount = async (): Promise<void> => {
     await unmount();
-    const args = ['--import', TSX, SCRIPT, dir, bridge, String(keepMs)];
+    const args = [SCRIPT, dir, bridge, String(keepMs)];
     const started = startBackground(process.execPath, args);
     server = started;
     await waitUntil('the null file system', () => {

@@ -7,7 +7,7 @@ import type { Row } from '../rows.js';
 import type { Server } from '../servers.js';
 import type { Measured, Side } from '../side.js';
 
-const PROGRAM = fileURLToPath(new URL('../raw-client.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../raw-client.js', import.meta.url));
 
 export function rawSide(name: string, server: Server): Side {
   let child: ChildProcess | undefined;
@@ -24,7 +24,7 @@ export function rawSide(name: string, server: Server): Side {
     // It keeps nothing that would have to be emptied.
     async fresh() {
       if (child !== undefined) return;
-      child = fork(PROGRAM, [server.channel], { execArgv: ['--import', 'tsx'] });
+      child = fork(PROGRAM, [server.channel]);
       await answer(child);
     },
     async measure({ raw, name: row }: Row): Promise<Measured> {

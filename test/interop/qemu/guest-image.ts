@@ -1,7 +1,6 @@
 /** Packs an initramfs for a guest that has nothing but busybox, the virtio modules, node and this project's channel. */
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import ts from 'typescript';
 import { bash, run } from '../../support/run.js';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -66,12 +65,9 @@ async function addProgram(root: string, program: string): Promise<void> {
 
 function addSources(root: string): void {
   for (const name of SOURCES) {
-    const { outputText } = ts.transpileModule(readFileSync(join(ROOT, `${name}.ts`), 'utf8'), {
-      compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext },
-    });
     const target = join(root, 'davport', `${name}.js`);
     mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, outputText);
+    cpSync(join(ROOT, `${name}.js`), target);
   }
   writeFileSync(join(root, 'davport/package.json'), '{"type":"module"}');
 }

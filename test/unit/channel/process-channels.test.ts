@@ -57,13 +57,13 @@ test('exec: what cannot be run is an error with a remedy', async () => {
   await shell.close();
 });
 
-const echo = new URL('../../support/echo-channel.ts', import.meta.url).pathname;
+const echo = new URL('../../support/echo-channel.js', import.meta.url).pathname;
 for (const [name, stdio] of [
   ['stdio:', ['pipe', 'pipe', 'inherit']],
   ['fd:3', ['ignore', 'ignore', 'inherit', 'pipe']],
 ] as const) {
   test(`${name} in a child process: bytes both ways, then the end`, async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', echo, name], { stdio: [...stdio] });
+    const child = spawn(process.execPath, [echo, name], { stdio: [...stdio] });
     const input = (name === 'fd:3' ? child.stdio[3] : child.stdin) as NodeJS.WritableStream;
     const output = (name === 'fd:3' ? child.stdio[3] : child.stdout) as NodeJS.ReadableStream;
     input.write('x'.repeat(300_000));
@@ -80,7 +80,7 @@ for (const [name, stdio] of [
 }
 
 test('stdio: on a device (a terminal in raw mode): bytes both ways', async () => {
-  const command = `stty raw -echo; printf R; exec "${process.execPath}" --import tsx "${echo}" stdio:`;
+  const command = `stty raw -echo; printf R; exec "${process.execPath}" "${echo}" stdio:`;
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });

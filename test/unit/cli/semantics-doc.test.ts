@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-const root = new URL('../../../', import.meta.url);
-const read = (file: string): string => readFileSync(new URL(file, root), 'utf8');
+/** Tests run in the folder of the project. */
+const read = (file: string): string => readFileSync(file, 'utf8');
 
 const doc = read('doc/SEMANTICS.md');
 const rows = [...doc.matchAll(/^\| ([\d–, ]+?) +\| `([^`]+)` +\| (.+?) +\|$/gm)].map(

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
   loadNativeBinding,
@@ -37,17 +35,7 @@ export function nextReady(io: FdIo, readable: boolean, writable: boolean): Promi
 }
 
 export function openFds(): number {
-  return readdirSync('/proc/self/fd').filter((fd) => !isOfLoader(fd)).length;
-}
-
-/** The folder of its cache, which the loader of the tests has open for a while. */
-function isOfLoader(fd: string): boolean {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`).startsWith(join(tmpdir(), 'tsx-'));
-  } catch {
-    // The descriptor that the list was read from.
-    return false;
-  }
+  return readdirSync('/proc/self/fd').length;
 }
 
 export function throwsCode(call: () => unknown, code: string): void {

@@ -1,16 +1,7 @@
 import assert from 'node:assert/strict';
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { before, test } from 'node:test';
-import ts from 'typescript';
 import { FusermountError, unmountWithFusermount } from '../../../src/native/fusermount.js';
 import { startBackground, type Background } from '../../support/background.js';
 import { mountsAt } from '../../support/mountinfo.js';
@@ -39,12 +30,7 @@ before(() => {
   chmodSync(folder, 0o755);
   copy = join(folder, 'copy');
   for (const name of CHILD_MODULES) {
-    const source = readFileSync(join(ROOT, `${name}.ts`), 'utf8');
-    const { outputText } = ts.transpileModule(source, {
-      compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext },
-    });
-    mkdirSync(dirname(join(copy, name)), { recursive: true });
-    writeFileSync(join(copy, `${name}.js`), outputText);
+    cpSync(join(ROOT, `${name}.js`), join(copy, `${name}.js`));
   }
   writeFileSync(join(copy, 'package.json'), '{"type":"module"}');
   cpSync(join(ROOT, 'native/build'), join(copy, 'native/build'), { recursive: true });

@@ -65,10 +65,9 @@ test('a share that is killed in a PUT: the next one sweeps, and only what is nob
   const dir = path.join(base, 'root');
   fs.mkdirSync(path.join(dir, 'a', 'b'), { recursive: true });
   fs.writeFileSync(path.join(dir, 'a', 'b', 'f'), 'old');
-  const child = fileURLToPath(new URL('./serve-child.ts', import.meta.url));
-  const tsx = fileURLToPath(import.meta.resolve('tsx'));
+  const child = fileURLToPath(new URL('./serve-child.js', import.meta.url));
   const start = async (socketPath: string) => {
-    const server = startBackground(process.execPath, ['--import', tsx, child, dir, socketPath]);
+    const server = startBackground(process.execPath, [child, dir, socketPath]);
     await waitUntil('the share', () => server.log().includes('swept'), 30_000);
     return server;
   };

@@ -1,0 +1,43 @@
+/**
+ * Tests and benchmarks run compiled, in .compiled/: hundreds of processes that each compile what they load took as long as the tests.
+ *
+ * node scripts/compiled.mjs FILE [ARGUMENT…]     compiles, and runs test/…/FILE.ts
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const OUT = path.join(ROOT, '.compiled');
+
+/** What src/ and test/ reach by paths relative to theirs. */
+const REACHED = ['README.md', 'bin', 'dist', 'doc', 'native', 'node_modules', 'package.json'];
+
+/** Of a file of src/ or test/. */
+export function compiledPath(file) {
+  return path.join(OUT, path.relative(ROOT, path.resolve(file)).replace(/\.ts$/, '.js'));
+}
+
+/** Checks the types as well. Ends the process where there are errors. */
+export function compile() {
+  mkdirSync(OUT, { recursive: true });
+  for (const name of REACHED) {
+    if (!existsSync(path.join(OUT, name))) symlinkSync(path.join('..', name), path.join(OUT, name));
+  }
+  const { status } = run(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json']);
+  if (status !== 0) process.exit(1);
+  const filter = (source) => !source.endsWith('.ts');
+  cpSync(path.join(ROOT, 'test'), path.join(OUT, 'test'), { recursive: true, filter });
+}
+
+export function run(args) {
+  return spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [file, ...args] = process.argv.slice(2);
+  compile();
+  process.exit(run([compiledPath(file), ...args]).status ?? 1);
+}
