@@ -8,6 +8,7 @@
  *
  * INVARIANT: where a removal or rename has been answered, the journal on disk no longer asks for what it took away.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { StagingSnapshot } from './content.js';
 import type { Core } from './core.js';
 import { isUnavailable } from './errno.js';
@@ -154,8 +155,9 @@ export class Writeback {
     if (before?.entry.tried === true) former.push(before.entry);
     else if (before !== undefined) journal.remove(before.entry);
     data.committed = { entry, generation: snapshot.generation, former };
-    // Of while it was written: an upload may have been confirmed, a mode set.
-    await journal.change(entry, this.#intentOf(node, data));
+    // While it was written an upload may have been confirmed, a mode set.
+    const changed = this.#intentOf(node, data);
+    if (!isDeepStrictEqual(changed, intent)) await journal.change(entry, changed);
     this.enqueue(node);
   }
 
