@@ -50,6 +50,8 @@ export class Listing {
   /** Members are asked for their dead properties. */
   readonly #wantsDead: boolean;
   readonly #slices = new Slices();
+  /** Undefined while members are only counted. */
+  #writer: MultistatusWriter | undefined;
 
   constructor(exchange: Exchange, request: PropfindRequest, minimal: boolean) {
     const { deadProperties } = exchange.context;
@@ -80,6 +82,7 @@ export class Listing {
       const noRoot = preferences.noRoot && depth !== '0';
       const headers = preferenceApplied({ ...preferences, noRoot });
       const writer = new MultistatusWriter(this.#exchange, headers);
+      this.#writer = writer;
       const self = this.#report(formatHref(segments, isCollection), subject);
       if (!noRoot) await writer.add(self);
       const tell: Tell = (response) => writer.add(response);
@@ -189,6 +192,8 @@ export class Listing {
         }
         const more = members.more();
         if (!more) break;
+        // The client has the first ones to work on while a thread reads the others.
+        await this.#writer?.begin();
         await more;
       }
     } finally {

@@ -31,6 +31,11 @@ export class MultistatusWriter {
     return this.#pending.add(response) ? this.#send() : undefined;
   }
 
+  /** Sends what there is, unless the client has something already. */
+  async begin(): Promise<void> {
+    if (!this.#body) await this.#send();
+  }
+
   /** Sends what there is, or white space (which means nothing there): the client sees that somebody is at work. */
   async flush(): Promise<void> {
     if (this.#pending.isEmpty) this.#pending.add('\n');
