@@ -7,6 +7,8 @@ import { Slices } from '../slices.js';
 
 /** A little less than 256 KiB: whole frames of the multiplexer, which would send a few bytes in one of their own. */
 const PIECE_BYTES = 4 * MAX_PAYLOAD_BYTES;
+/** The first one, with the head of the answer in one frame: whoever waits for the first bytes does not wait for others. */
+const FIRST_BYTES = 63 * 1024;
 
 /** Fills `buffer` from `start` on; gives how much there was. */
 export function readNow(fd: number, buffer: Buffer, start: number): number {
@@ -67,6 +69,7 @@ class PieceReader {
   /** INVARIANT: nobody has the one of `#turn`. The other one may be that of a thread, or be taken. */
   readonly #buffers: [Buffer, Buffer] | undefined;
   #turn: 0 | 1 = 0;
+  #most = FIRST_BYTES;
 
   constructor(fd: number, { calls, reuse }: PieceOptions, length: number) {
     this.#fd = fd;
@@ -78,7 +81,8 @@ class PieceReader {
 
   /** The next bytes from `at` on. REQUIRES: those of the read before it have been taken, unless it gave a promise. */
   read(at: number, end: number): Buffer | Promise<Buffer> {
-    const length = Math.min(PIECE_BYTES, end - at);
+    const length = Math.min(this.#most, end - at);
+    this.#most = PIECE_BYTES;
     const buffer = this.#buffers?.[this.#turn] ?? Buffer.allocUnsafeSlow(length);
     const count = this.#calls?.readCached?.(this.#fd, buffer, length, at) ?? -1;
     if (count > 0) return buffer.subarray(0, count);
