@@ -448,7 +448,7 @@ class Implementation implements DavFileSystem {
     this.#core.expireAll();
     this.#core.writeback?.peerReturned();
     this.#locks?.check();
-    this.#uploads.kick();
+    this.#uploads.background.kick();
   }
 
   syncAll(signal?: AbortSignal): Promise<void> {
@@ -456,7 +456,7 @@ class Implementation implements DavFileSystem {
   }
 
   async destroy(): Promise<void> {
-    this.#uploads.close();
+    this.#uploads.background.close();
     this.#core.watch.close();
     await this.#locks?.close();
     await this.#core.client.close();

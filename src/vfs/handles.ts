@@ -65,7 +65,7 @@ export class Handles {
     data.handles -= 1;
     if (changes(handle.flags)) data.writers -= 1;
     if (data.dirty && !node.unlinked && data.writers === 0) {
-      this.#uploads.leave(node, data);
+      this.#uploads.background.leave(node, data);
       return;
     }
     if (data.handles > 0) return;

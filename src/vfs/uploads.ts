@@ -1,15 +1,11 @@
-/**
- * Brings dirty content to the peer: at close and fsync for the one who waits, again and again in the background for what could not be
- * brought while the peer was away.
- */
-import type { StagedFile, UploadResult } from './content.js';
+/** Brings dirty content to the peer: at close and fsync for the one who waits, else for `BackgroundUploads`. */
+import type { UploadResult } from './content.js';
 import type { Core } from './core.js';
-import { NEVER } from './awaitable.js';
-import { isUnavailable, toFsError } from './errno.js';
+import { BackgroundUploads } from './background-uploads.js';
+import { isUnavailable } from './errno.js';
 import type { FileData } from './file-data.js';
 import { FsError } from './filesystem.js';
 import { gateOf } from './gate.js';
-import { keepContent, keptFolder, type KeptFile } from './keep-content.js';
 import type { Node } from './node.js';
 import { versionOf } from './reader/versions.js';
 import { withSignal } from './shared-call.js';
@@ -18,19 +14,16 @@ import { takeSnapshot } from './take-snapshot.js';
 import { isConflict } from './upload/conflict-copy.js';
 import { DirtyFiles } from './upload/dirty-files.js';
 
-const RETRY_FIRST_MS = 1000;
-const RETRY_MAX_MS = 30_000;
 const PARALLEL_UPLOADS = 16;
 
 export class Uploads {
   readonly #core: Core;
   readonly dirty = new DirtyFiles();
-  #retryTimer: NodeJS.Timeout | undefined;
-  #retryDelayMs = RETRY_FIRST_MS;
-  #closed = false;
+  readonly background: BackgroundUploads;
 
   constructor(core: Core) {
     this.#core = core;
+    this.background = new BackgroundUploads(core, this);
   }
 
   /** What was written is given up: the file was removed or replaced, or the peer refused it for good. */
@@ -54,17 +47,13 @@ export class Uploads {
   async upload(node: Node, signal: AbortSignal, durable = false): Promise<void> {
     const { data } = node;
     if (data === undefined || !isDirty(data)) return;
-    await this.#upload(node, signal, durable, isDirty);
+    await this.uploadWanted(node, { signal, durable, isWanted: isDirty });
     if (!isDirty(data) && data.lost !== undefined) throw data.lost;
   }
 
-  async #upload(
-    node: Node,
-    signal: AbortSignal,
-    durable: boolean,
-    isWanted: (data: FileData) => boolean,
-  ): Promise<void> {
-    const how = { signal, durable, isWanted };
+  /** As long as there is something to bring for whoever asks. */
+  async uploadWanted(node: Node, how: How): Promise<void> {
+    const { signal, isWanted } = how;
     for (;;) {
       const { data } = node;
       if (data?.dirty !== true || node.unlinked || !isWanted(data)) return;
@@ -107,121 +96,6 @@ export class Uploads {
     if (failure !== undefined) throw failure.error;
   }
 
-  /** The peer is back: try at once. */
-  kick(): void {
-    if (this.dirty.isEmpty) return;
-    this.#retryDelayMs = RETRY_FIRST_MS;
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = undefined;
-    this.#retry();
-  }
-
-  close(): void {
-    this.#closed = true;
-    clearTimeout(this.#retryTimer);
-  }
-
-  scheduleRetry(): void {
-    if (this.#closed || this.#retryTimer !== undefined || this.dirty.isEmpty) return;
-    this.#retryTimer = setTimeout(() => {
-      this.#retryTimer = undefined;
-      this.#retry();
-    }, this.#retryDelayMs);
-    this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, RETRY_MAX_MS);
-  }
-
-  #retry(): void {
-    // Files that are open for writing are brought at their close; the rest has nobody who waits.
-    for (const node of this.dirty.all()) {
-      if (node.data?.committed !== undefined) this.#core.writeback?.enqueue(node);
-      else if (node.data?.writers === 0) this.uploadInBackground(node);
-    }
-    this.scheduleRetry();
-  }
-
-  /** For a file that nobody waits for. */
-  uploadInBackground(node: Node): void {
-    this.#upload(node, NEVER, false, isDirty).then(
-      () => this.#settle(node),
-      (error: unknown) => this.#failed(node, error),
-    );
-  }
-
-  /** Brings what is in the journal, and nothing that is still being written. Never rejects. */
-  async bring(node: Node): Promise<void> {
-    try {
-      await this.#upload(node, NEVER, false, (data) => data.isCommitted);
-      this.#settle(node);
-    } catch (error) {
-      this.#failed(node, error);
-    }
-  }
-
-  /** After the last close of a file that is dirty: pages of a mapping written back after close(2), or an upload that failed, or was left to the background. */
-  leave(node: Node, data: FileData): void {
-    const { writeback } = this.#core;
-    if (writeback === undefined) {
-      this.uploadInBackground(node);
-      return;
-    }
-    if (data.isCommitted) {
-      writeback.leaveToJournal(data);
-      writeback.enqueue(node);
-      return;
-    }
-    writeback.commit(node, NEVER).then(
-      () => {
-        if (node.data === data && data.handles === 0) writeback.leaveToJournal(data);
-        this.#settle(node);
-      },
-      (error: unknown) => this.#failed(node, error),
-    );
-  }
-
-  #failed(node: Node, error: unknown): void {
-    this.#core.log.warn('upload failed', { path: node.path, error: toFsError(error).message });
-    if (node.data?.lost !== undefined && !node.data.dirty) {
-      // It has a copy at the peer.
-      this.#settle(node);
-      return;
-    }
-    const committed = node.data?.committed;
-    if (isUnavailable(error)) this.scheduleRetry();
-    else if (committed !== undefined) this.#core.writeback?.refuse(node, committed, error);
-    else void this.#giveUp(node, error);
-  }
-
-  /** Nobody waits for it, and the peer won't have it: kept here, in a file that the log names. What can't even be kept is tried again. */
-  async #giveUp(node: Node, error: unknown): Promise<void> {
-    const { data, path } = node;
-    if (data === undefined || data.handles > 0) return;
-    const { errno } = toFsError(error);
-    const generation = data.staging?.generation;
-    const nothing = data.created && data.staging?.size === 0;
-    const [kept] = nothing ? [] : await this.#keep(path, data.staging);
-    const { log } = this.#core;
-    if (kept !== undefined && kept.keptIn === undefined) {
-      // Removed meanwhile, or brought.
-      if (node.data !== data) return;
-      log.error('what was written is refused by the peer, and cannot be kept', {
-        ...{ path, errno, reason: kept.error },
-      });
-      this.scheduleRetry();
-      return;
-    }
-    log.error('what was written is refused by the peer', { path, errno, kept: kept?.keptIn });
-    // Opened or brought meanwhile: the next close tells.
-    if (node.data !== data || data.handles > 0 || !data.dirty) return;
-    if (data.staging?.generation !== generation) return;
-    this.dropWritten(node);
-    this.#settle(node);
-  }
-
-  #keep(path: string, staging: StagedFile | undefined): Promise<KeptFile[]> {
-    const { keepDir, cacheDir } = this.#core.options;
-    return keepContent([{ path, staging }], keptFolder(keepDir ?? cacheDir));
-  }
-
   /** Back to what the peer has. */
   dropWritten(node: Node): void {
     const created = node.data?.created === true;
@@ -230,12 +104,6 @@ export class Uploads {
     if (node.parent === undefined) return;
     this.#core.recordUnknown(node.parent, node.name);
     if (created) this.#core.nodes.detach(node);
-  }
-
-  /** After an upload that nobody waits for. */
-  #settle(node: Node): void {
-    const { data } = node;
-    if (data !== undefined && data.handles === 0 && !data.dirty) this.dispose(node, data);
   }
 
   /** Nothing needs the content of the node any more. */
@@ -255,7 +123,7 @@ export class Uploads {
         if (data.lost === lost) data.lost = undefined;
         return;
       } catch (error) {
-        if (isUnavailable(error)) this.scheduleRetry();
+        if (isUnavailable(error)) this.background.scheduleRetry();
         if (!isConflict(error) || sent.generation === undefined) throw error;
         // Nothing is written to it any more; what was, while this was on its way, gets a copy, too.
         lost = data.lost = error;
@@ -316,7 +184,7 @@ export class Uploads {
     }
     this.confirmed(node, data, { parent, name }, result);
     writeback?.confirmed(data, snapshot.generation);
-    this.#retryDelayMs = RETRY_FIRST_MS;
+    this.background.noteSuccess();
   }
 
   /** The peer has `result` for the content of the node, stored under the name that it then had. */

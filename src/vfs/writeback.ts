@@ -231,7 +231,7 @@ export class Writeback {
       if (this.#running >= PARALLEL_UPLOADS) return;
       this.#queue.delete(node);
       this.#running += 1;
-      void this.#uploads.bring(node).finally(() => {
+      void this.#uploads.background.bring(node).finally(() => {
         this.#running -= 1;
         this.#pump();
       });
