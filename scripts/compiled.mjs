@@ -1,10 +1,10 @@
 /**
  * Tests and benchmarks run compiled, in .compiled/: hundreds of processes that each compile what they load took as long as the tests.
  *
- * node scripts/compiled.mjs FILE [ARGUMENT…]     compiles, and runs test/…/FILE.ts
+ * node scripts/compiled.mjs FILE [ARGUMENT…]     compiles, and runs it
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { cpSync, lstatSync, mkdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,9 @@ export function compiledPath(file) {
 export function compile() {
   mkdirSync(OUT, { recursive: true });
   for (const name of REACHED) {
-    if (!existsSync(path.join(OUT, name))) symlinkSync(path.join('..', name), path.join(OUT, name));
+    const link = path.join(OUT, name);
+    // Also where it leads nowhere yet: before a build.
+    if (!lstatSync(link, { throwIfNoEntry: false })) symlinkSync(path.join('..', name), link);
   }
   const { status } = run(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json']);
   if (status !== 0) process.exit(1);

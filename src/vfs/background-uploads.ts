@@ -96,7 +96,7 @@ export class BackgroundUploads {
       writeback.enqueue(node);
       return;
     }
-    writeback.commit(node, NEVER).then(
+    writeback.commits.commit(node, NEVER).then(
       () => {
         if (node.data === data && data.handles === 0) writeback.leaveToJournal(data);
         this.#settle(node);

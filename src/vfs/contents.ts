@@ -256,7 +256,7 @@ export class Contents {
     if (!data.dirty && data.lost !== undefined) throw data.lost;
     if (!data.dirty || node.unlinked) return undefined;
     const { writeback } = this.#core;
-    if (writeback !== undefined) return writeback.commit(node, ctx.signal);
+    if (writeback !== undefined) return writeback.commits.commit(node, ctx.signal);
     return this.#uploads.upload(node, ctx.signal);
   }
 

@@ -258,7 +258,7 @@ export class Core {
     if (!same(data.expect.etag)) return;
     data.expect = versionOf(resource);
     data.staging?.retag(data.expect);
-    await this.writeback?.noteVersion(data);
+    await this.writeback?.commits.noteVersion(data);
     if (untouched) data.reader?.retag(data.expect);
   }
 

@@ -99,7 +99,7 @@ export class Metadata {
         data.pendingMtime = undefined;
       } else if (mtime !== undefined)
         data.mtime = data.pendingMtime = this.#storableTime(mtime, profile);
-      await this.#core.writeback?.noteAttributes(node, data);
+      await this.#core.writeback?.commits.noteAttributes(node, data);
       return;
     }
     if (mode === undefined && mtime === undefined && atime === undefined) return;

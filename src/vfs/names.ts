@@ -97,7 +97,7 @@ export class Names {
       }
     }
     this.removed(parent, name, node);
-    await writeback?.noteName(node);
+    await writeback?.commits.noteName(node);
     await writeback?.settle();
     await this.otherNamesLeft(node);
   }

@@ -8,14 +8,11 @@
  *
  * INVARIANT: where a removal or rename has been answered, the journal on disk no longer asks for what it took away.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { StagingSnapshot } from './content.js';
 import type { Core } from './core.js';
 import { isUnavailable } from './errno.js';
 import type { Committed, FileData } from './file-data.js';
-import { FsError } from './filesystem.js';
-import { gateOf } from './gate.js';
-import type { Intent } from './journal/frame.js';
+import { Commits } from './journal/commits.js';
 import type { JournalFolder } from './journal/journal-folder.js';
 import { JournalOwner } from './journal/journal-owner.js';
 import { JournalRoom } from './journal/journal-room.js';
@@ -24,8 +21,7 @@ import { plantPending } from './journal/plant-pending.js';
 import { carriedOut, noteFormer } from './journal/carried-out.js';
 import { Refusals } from './journal/refusals.js';
 import type { Node } from './node.js';
-import { pendingOf, posixOf, withKeptMode } from './pending.js';
-import { withSignal } from './shared-call.js';
+import { pendingOf } from './pending.js';
 import { createStaging } from './staging.js';
 import type { Uploads } from './uploads.js';
 
@@ -49,6 +45,7 @@ export class Writeback {
   readonly #room: JournalRoom;
   readonly #owner: JournalOwner;
   readonly #refusals: Refusals;
+  readonly commits: Commits;
   /** To be uploaded, in the order in which they were closed. */
   readonly #queue = new Set<Node>();
   #running = 0;
@@ -64,6 +61,15 @@ export class Writeback {
     this.#room = new JournalRoom(folder.journal, options.limitBytes, options.timeoutMs);
     this.#owner = new JournalOwner(core, folder);
     this.#refusals = new Refusals(core, (node) => this.enqueue(node));
+    this.commits = new Commits({
+      core,
+      uploads,
+      journal: folder.journal,
+      room: this.#room,
+      refusals: this.#refusals,
+      accepts: () => this.accepts,
+      committed: (node) => this.enqueue(node),
+    });
     for (const node of plantPending(core, uploads, folder.journal)) this.enqueue(node);
   }
 
@@ -79,119 +85,6 @@ export class Writeback {
   peerReturned(): void {
     this.#owner.forget();
     this.#room.noteProgress();
-  }
-
-  /** For a close: resolves when what was written is in the journal, or at the peer. */
-  async commit(node: Node, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const { data } = node;
-      if (data?.lost !== undefined) throw data.lost;
-      if (data?.dirty !== true || node.unlinked) return;
-      const busy = gateOf(node) ?? data.committing;
-      if (busy !== undefined) {
-        await withSignal(busy, signal);
-        continue;
-      }
-      if (data.isCommitted) {
-        this.#refusals.tell(data.committed!);
-        return;
-      }
-      const size = data.staging?.size ?? 0;
-      if (!this.accepts || !this.#room.mayHold(size)) return this.#direct(node, signal);
-      if (!this.#room.hasRoom(size)) {
-        if (!(await this.#room.wait(signal))) return this.#direct(node, signal);
-        continue;
-      }
-      const refused = data.committed;
-      const isThere = await this.#committing(data, this.#commitOnce(node, data));
-      if (isThere !== true) return this.#direct(node, signal);
-      if (refused !== undefined) this.#refusals.tell(refused);
-    }
-  }
-
-  /** Undefined: the journal takes nothing. Others wait until it is over. REQUIRES: nothing else is being added. Never rejects. */
-  #committing<T>(data: FileData, adding: Promise<T>): Promise<T | undefined> {
-    const outcome = adding.catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      const { folder } = this;
-      this.#core.log.warn('the journal takes nothing; uploading at once', { folder, reason });
-      return undefined;
-    });
-    data.committing = outcome.then(() => {
-      data.committing = undefined;
-    });
-    return outcome;
-  }
-
-  #direct(node: Node, signal: AbortSignal): Promise<void> {
-    return this.#uploads.upload(node, signal);
-  }
-
-  /** False: it can't be there. */
-  async #commitOnce(node: Node, data: FileData): Promise<boolean> {
-    const { staging } = data;
-    if (staging === undefined) throw new FsError('EIO', `${node.path}: dirty without content`);
-    const snapshot = staging.snapshot();
-    try {
-      // The rest of a part is at the peer only: a crash would have half a file.
-      if (snapshot.changes?.isWhole === false) return false;
-      await this.#add(node, data, snapshot);
-      return true;
-    } finally {
-      snapshot.release();
-    }
-  }
-
-  async #add(node: Node, data: FileData, snapshot: StagingSnapshot): Promise<void> {
-    const { journal } = this.#folder;
-    const intent = this.#intentOf(node, data);
-    const entry = await this.#room.adding(snapshot.size, () => journal.add(intent, snapshot));
-    if (node.data !== data || !data.dirty || node.unlinked) {
-      journal.remove(entry);
-      return;
-    }
-    const before = data.committed;
-    const former = before === undefined ? [] : [...before.former];
-    if (before?.entry.tried === true) former.push(before.entry);
-    else if (before !== undefined) journal.remove(before.entry);
-    data.committed = { entry, generation: snapshot.generation, former };
-    // While it was written an upload may have been confirmed, a mode set.
-    const changed = this.#intentOf(node, data);
-    if (!isDeepStrictEqual(changed, intent)) await journal.change(entry, changed);
-    this.enqueue(node);
-  }
-
-  #intentOf(node: Node, data: FileData): Intent {
-    const { options, client } = this.#core;
-    const pending = withKeptMode(node, pendingOf(data), options, client.knownProfile);
-    return {
-      path: node.path,
-      expect: data.expect,
-      exclusive: data.exclusive,
-      posix: posixOf(node, pending) ?? {},
-      mtime: data.mtime,
-      removing: false,
-    };
-  }
-
-  /** Mode or times of a committed content were set. */
-  async noteAttributes(node: Node, data: FileData): Promise<void> {
-    if (data.committed === undefined) return;
-    const { posix, mtime } = this.#intentOf(node, data);
-    await this.#folder.journal.change(data.committed.entry, { posix, mtime });
-  }
-
-  /** The version that the content is to take the place of has another ETag, by a change of ours. */
-  async noteVersion({ committed, expect }: FileData): Promise<void> {
-    if (committed === undefined) return;
-    await this.#folder.journal.change(committed.entry, { expect });
-  }
-
-  /** The file has another name, or one name less. */
-  async noteName(node: Node): Promise<void> {
-    const entry = node.data?.committed?.entry;
-    if (entry === undefined) return;
-    await this.#folder.journal.change(entry, { path: node.path, removing: false });
   }
 
   /** After the last close: the journal has the bytes, memory and other files need not. */
@@ -274,7 +167,7 @@ export class Writeback {
     const isNewer = committed.generation < snapshot.generation;
     const isWhole = snapshot.changes?.isWhole !== false;
     if (isNewer && isWhole && this.accepts && this.#room.hasRoom(snapshot.size)) {
-      await this.#committing(data, this.#add(node, data, snapshot));
+      await this.commits.add(node, data, snapshot);
     }
     if (data.committed !== undefined) data.committed.entry.tried = true;
   }
