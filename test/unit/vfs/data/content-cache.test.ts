@@ -81,10 +81,11 @@ class Mounts {
 
   diskBytes(): number {
     const files = fs.readdirSync(this.contents);
-    return files.reduce(
-      (sum, name) => sum + fs.statSync(join(this.contents, name)).blocks * 512,
-      0,
+    // One may be removed between the two calls.
+    const stats = files.map((name) =>
+      fs.statSync(join(this.contents, name), { throwIfNoEntry: false }),
     );
+    return stats.reduce((sum, stat) => sum + (stat?.blocks ?? 0) * 512, 0);
   }
 
   get fetched(): number {
