@@ -190,7 +190,7 @@ test(
 
 test('launchers without a build say how to get one', { timeout: 30_000 }, async () => {
   const copy = makeTempDir();
-  const script = 'cp -r "$1" "$2/bin" && cp "$3" "$2/package.json"';
+  const script = 'cp -rH "$1" "$2/bin" && cp "$3" "$2/package.json"';
   await bash(script, [
     fileURLToPath(new URL('../../bin', import.meta.url)),
     copy,

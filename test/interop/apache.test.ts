@@ -135,6 +135,31 @@ test('MOVE: nothing or only what is expected is replaced', { skip }, async () =>
   });
 });
 
+test('of two who lock a file in the same moment one has the lock', { skip }, async () => {
+  await withDav(startApache, async ({ client, server, dir }) => {
+    writeFileSync(`${dir}/file`, '');
+    handOver(dir);
+    const other = createWebDavClient(createTcpHttpClient(server.url), { log: silentLogger });
+    const clients = [client, other];
+    await other.profile();
+    const refused = withStatus(423);
+    // The server itself tells both that they have it, in one of some thirty.
+    for (let round = 0; round < 150; round += 1) {
+      const asked = clients.map((each) => each.lock('/file', { timeoutSec: 60 }));
+      const outcomes = await Promise.allSettled(asked);
+      const held = outcomes.map((each) => (each.status === 'fulfilled' ? each.value : undefined));
+      assert.ok(held.filter((each) => each !== undefined).length <= 1, `round ${round}`);
+      for (const [i, outcome] of outcomes.entries()) {
+        if (outcome.status === 'rejected') assert.ok(refused(outcome.reason));
+        else await clients[i]!.unlock('/file', outcome.value.token);
+      }
+    }
+    const last = await client.lock('/file', { timeoutSec: 60 });
+    await client.unlock('/file', last.token);
+    await other.close();
+  });
+});
+
 test('ranges: exact, or an error; of one version only', { skip }, async () => {
   await withDav(startApache, async ({ client, dir }) => {
     writeFileSync(`${dir}/a`, '0123456789');
