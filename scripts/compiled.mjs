@@ -6,7 +6,6 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, lstatSync, mkdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
-import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

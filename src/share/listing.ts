@@ -34,8 +34,8 @@ const MAX_LEVELS = 200;
 /** ENOTDIR, ELOOP: a file or a link is in the place of a folder. */
 const GONE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
-/** Called for each member; a promise when the client must catch up first. */
-type Tell = (response: string) => Promise<void> | undefined;
+/** Called for each member before it is told. */
+type Count = () => void;
 
 /** Ends a walk that has met more members, or levels, than it may. */
 class TooManyMembers extends Error {}
@@ -85,9 +85,8 @@ export class Listing {
       this.#writer = writer;
       const self = this.#report(formatHref(segments, isCollection), subject);
       if (!noRoot) await writer.add(self);
-      const tell: Tell = (response) => writer.add(response);
       if (deep) await this.#everything(branch, writer);
-      else if (isCollection && depth === '1') await this.#members(place, branch, tell, undefined);
+      else if (isCollection && depth === '1') await this.#members(place, branch);
       await writer.end();
     } finally {
       place.close();
@@ -115,7 +114,7 @@ export class Listing {
   /** Counts first: a client must learn before the first byte that it has to ask folder by folder. */
   async #requireFew(top: Branch): Promise<void> {
     try {
-      await this.#tree(top, () => undefined);
+      await this.#tree(top);
     } catch (error) {
       if (!(error instanceof TooManyMembers)) throw error;
       throw new ShareError(403, 'more members than are told by one request', {
@@ -127,7 +126,7 @@ export class Listing {
 
   async #everything(top: Branch, writer: MultistatusWriter): Promise<void> {
     try {
-      await this.#tree(top, (response) => writer.add(response));
+      await this.#tree(top);
     } catch (error) {
       if (!(error instanceof TooManyMembers)) throw error;
       // It grew since it was counted: the collection is told to be cut short.
@@ -136,13 +135,12 @@ export class Listing {
   }
 
   /** Folder after folder, one open at a time, however deep they lie. */
-  async #tree(top: Branch, tell: Tell): Promise<void> {
+  async #tree(top: Branch): Promise<void> {
     const limit = this.#context.options.infinityMembers;
     const waiting: Branch[] = [top];
     let count = 0;
-    const counted: Tell = (response) => {
+    const counted: Count = () => {
       if (++count > limit) throw new TooManyMembers();
-      return tell(response);
     };
     for (let branch = waiting.pop(); branch; branch = waiting.pop()) {
       if (branch.ids.length > MAX_LEVELS) throw new TooManyMembers();
@@ -152,7 +150,7 @@ export class Listing {
     }
   }
 
-  async #branch(branch: Branch, tell: Tell, below: Branch[]): Promise<void> {
+  async #branch(branch: Branch, count: Count, below: Branch[]): Promise<void> {
     let place: Place;
     try {
       place = this.#context.root.locate(branch.segments, true);
@@ -162,7 +160,7 @@ export class Listing {
       throw error;
     }
     try {
-      if (place.kind === 'collection') await this.#members(place, branch, tell, below);
+      if (place.kind === 'collection') await this.#members(place, branch, count, below);
     } catch (error) {
       if (!['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoCode(error) ?? '')) throw error;
     } finally {
@@ -171,12 +169,7 @@ export class Listing {
   }
 
   /** `below`: gets the collections among the members. */
-  async #members(
-    place: Place,
-    branch: Branch,
-    tell: Tell,
-    below: Branch[] | undefined,
-  ): Promise<void> {
+  async #members(place: Place, branch: Branch, count?: Count, below?: Branch[]): Promise<void> {
     const folder = { segments: branch.segments, base: formatHref(branch.segments, true) };
     const calls = this.#context.options.attributes;
     const members = readMembersAhead(place.path, calls, this.#wantsDead);
@@ -184,8 +177,11 @@ export class Listing {
       for (;;) {
         for (let member = members.next(); member; member = members.next()) {
           const response = this.#member(folder, member, branch, below);
-          const wait = response === undefined ? undefined : tell(response);
-          if (wait) await wait;
+          if (response !== undefined) {
+            count?.();
+            const wait = this.#writer?.add(response);
+            if (wait) await wait;
+          }
           const pause = this.#slices.pause();
           if (pause) await pause;
           this.#context.closing.throwIfAborted();

@@ -18,7 +18,6 @@ export async function lock(
 ): Promise<GrantedLock> {
   const profile = await context.profile(options);
   const wanted = options.timeoutSec ?? DEFAULT_TIMEOUT_SEC;
-  const scope = options.scope ?? 'exclusive';
   const began = performance.now();
   const response = await send(context, {
     method: 'LOCK',
@@ -28,7 +27,7 @@ export async function lock(
       timeout: `Second-${wanted}`,
       'content-type': XML_CONTENT_TYPE,
     },
-    body: lockBody(scope),
+    body: lockBody(options.scope ?? 'exclusive'),
     call: options,
   });
   requireStatus('LOCK', path, response, [200, 201]);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { test } from 'node:test';
+import { loadNativeBinding } from '../../../src/native/binding.js';
 import { POSIX_BODY, readMultistatus, readToEnd, startShare, type TestShare } from './fixture.js';
 
 async function list(
@@ -151,6 +153,29 @@ test('members that may be listed but not looked at are told as forbidden', async
   fs.chmodSync(t.at('d'), 0o700);
   assert.equal(answer.status, 207, answer.text);
   assert.match(answer.text, /<D:href>\/d\/f<\/D:href><D:status>HTTP\/1.1 403 /);
+});
+
+test('the first members are told while a thread reads the next ones', async () => {
+  const attributes = loadNativeBinding();
+  assert.ok(!(attributes instanceof Error));
+  let proceed!: () => void;
+  const told = new Promise<void>((resolve) => (proceed = resolve));
+  const readMembersAhead: typeof attributes.readMembersAhead = async (...call) => {
+    await told;
+    return attributes.readMembersAhead(...call);
+  };
+  const t = await startShare({ attributes: { ...attributes, readMembersAhead } });
+  for (let at = 0; at < 300; at++) fs.writeFileSync(t.at(`file-${at}`), '');
+  const socket = await t.connect();
+  socket.write('PROPFIND / HTTP/1.1\r\nHost: x\r\nDepth: 1\r\nConnection: close\r\n\r\n');
+  let text = '';
+  const count = (): number => text.split('<D:href>/file-').length - 1;
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+  while (count() < 32) await once(socket, 'data');
+  assert.ok(count() <= 128);
+  proceed();
+  await once(socket, 'end');
+  assert.equal(count(), 300);
 });
 
 test('without the addon a listing says the same', async () => {
