@@ -102,7 +102,9 @@ export class Directories {
       const from = this.#addDots(node, offset, add);
       if (from < 0) return;
       for (let i = from; i < members.names.length; i++) {
-        if (!add(this.#entryOf(node, members, i))) return;
+        const name = members.names[i];
+        if (name === undefined) continue;
+        if (!add(this.#entryOf(node, name, members.resources[i], i))) return;
       }
     });
   }
@@ -120,7 +122,8 @@ export class Directories {
       const from = this.#addDots(node, offset, (entry) => add(entry, none));
       if (from < 0) return;
       for (let i = from; i < names.length; i++) {
-        const name = names[i]!;
+        const name = names[i];
+        if (name === undefined) continue;
         const child = this.#nodeOf(node, name, resources[i], members);
         const entry = { name, offset: i + DOTS + 1, type: S_IFDIR, ino: 0 };
         if (child === undefined) {
@@ -153,8 +156,10 @@ export class Directories {
   #members(node: Node, fh: number, offset: number, waiting: Waiting): Awaitable<Members> {
     const handle = this.#handles.get(fh);
     if (handle === undefined) throw new FsError('EBADF');
-    const members =
-      offset > 0 ? (handle.members ??= this.#begin(node, handle)) : this.#begin(node, handle);
+    if (offset === 0 && handle.members !== undefined) {
+      return this.#beginAnew(node, handle, handle.members, waiting);
+    }
+    const members = (handle.members ??= this.#begin(node, handle));
     const from = Math.max(0, offset - DOTS);
     if (members.has(from)) return members;
     return members.waitFor(from, waiting.signal).then(() => members);
@@ -165,14 +170,29 @@ export class Directories {
     handle.asking = undefined;
     this.#ahead.asked(node);
     const asking = (): AbortSignal => (handle.asking = new AbortController()).signal;
-    handle.members = this.#core.listings.members(node, asking);
+    const members = this.#core.listings.members(node, asking);
     this.#ahead.goOn(node);
-    return handle.members;
+    return members;
   }
 
-  #entryOf(node: Node, { names, resources }: Members, index: number): DirectoryEntry {
-    const name = names[index]!;
-    const resource = resources[index];
+  /** rewinddir(3), and seekdir(3) to the first name. */
+  #beginAnew(
+    node: Node,
+    handle: DirectoryHandle,
+    before: Members,
+    waiting: Waiting,
+  ): Awaitable<Members> {
+    const anew = this.#begin(node, handle);
+    const end = anew.ended ? undefined : anew.waitFor(Infinity, waiting.signal);
+    return chain(end, () => (handle.members = anew.placedAs(before)));
+  }
+
+  #entryOf(
+    node: Node,
+    name: string,
+    resource: Resource | undefined,
+    index: number,
+  ): DirectoryEntry {
     const child = node.children.get(name);
     return {
       name,

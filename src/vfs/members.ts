@@ -8,8 +8,12 @@ import { withSignal } from './shared-call.js';
 /** Fewer are not told before the end: short listings are told whole, long ones not by the handful. */
 const ENOUGH = 100;
 
+/** For each name: with more, most are empty. */
+const MOST_PLACES = 2;
+
 export class Members {
-  readonly names: string[];
+  /** Undefined: nothing is in that place (any more). */
+  readonly names: (string | undefined)[];
   /** None for names that only we know of, which come last. */
   readonly resources: (Resource | undefined)[];
   /** When the last of them were told. */
@@ -56,7 +60,30 @@ export class Members {
   }
 
   restart(): void {
-    this.#told = new Set(this.names);
+    this.#told = this.#nameSet();
+  }
+
+  /**
+   * The same, of those that have ended, with each name where `before` has it: what telldir(3) gave before a handle began anew still
+   * leads there. Names that have gone leave their places empty, unless there are too many of those.
+   */
+  placedAs(before: Members): Members {
+    const { names, resources } = this;
+    if (before.names.every((name, place) => name === undefined || name === names[place]))
+      return this;
+    const indexes = new Map(names.map((name, index) => [name, index]));
+    const places = before.names.map((name) => indexes.get(name));
+    const known = new Set(places);
+    const others = names.map((_, index) => index).filter((index) => !known.has(index));
+    const order = [...places, ...others];
+    if (order.length > MOST_PLACES * names.length + ENOUGH) return this;
+    const placed = new Members(this.sequence, this.at);
+    for (const index of order) {
+      placed.names.push(index === undefined ? undefined : names[index]);
+      placed.resources.push(index === undefined ? undefined : resources[index]);
+    }
+    placed.#ended = true;
+    return placed;
   }
 
   /** `ours`: names that we know of, told or not. */
@@ -73,12 +100,16 @@ export class Members {
   }
 
   #addOurs(ours: readonly string[]): void {
-    const told = new Set(this.names);
+    const told = this.#nameSet();
     for (const name of ours) {
       if (told.has(name)) continue;
       this.names.push(name);
       this.resources.push(undefined);
     }
+  }
+
+  #nameSet(): Set<string> {
+    return new Set(this.names.filter((name) => name !== undefined));
   }
 
   #wakeAll(): void {

@@ -28,7 +28,6 @@ try {
     log,
     binding: loadNativeBinding(),
   });
-  console.log('ready');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(
       signal,
@@ -37,6 +36,8 @@ try {
   }
   process.on('SIGUSR1', () => void mount.unmount({ force: true }));
   process.on('SIGUSR2', () => void changeBehindTheKernel().then(() => console.log('changed')));
+  // Last: who reads it may send a signal at once.
+  console.log('ready');
   const end = await mount.ended;
   await fs.destroy();
   console.log(JSON.stringify({ end, openHandles: memory.openHandles }));

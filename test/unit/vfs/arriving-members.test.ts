@@ -1,7 +1,7 @@
 /** A directory is read while the peer still tells of it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FsError, type RequestContext } from '../../../src/vfs/filesystem.js';
+import { FsError, type DirectoryEntry, type RequestContext } from '../../../src/vfs/filesystem.js';
 import type { DavFileSystem } from '../../../src/vfs/dav-filesystem.js';
 import { createTcpHttpClient } from '../../../src/http/tcp-client.js';
 import { silentLogger } from '../../../src/log.js';
@@ -33,8 +33,12 @@ class Telling {
   }
 
   tell(from: number, to: number): void {
-    for (let index = from; index < to; index += 1) {
-      const resource = fileResource(`f${index}`, index);
+    this.tellNames(numbered(from, to));
+  }
+
+  tellNames(names: readonly string[]): void {
+    for (const name of names) {
+      const resource = fileResource(name, 1);
       this.#members.set(resource.name, resource);
       this.options.onMember?.(resource);
     }
@@ -62,7 +66,7 @@ interface Rig {
   readonly read: (fh: number, signal?: AbortSignal) => Promise<string[]>;
 }
 
-async function withRig(body: (rig: Rig) => Promise<void>): Promise<void> {
+async function withRig(body: (rig: Rig) => Promise<void>, attrTtlMs = 60_000): Promise<void> {
   const share = await createShare({ root: makeTempDir('davport-arriving-') });
   const listener = await listenHttp(share, { host: '127.0.0.1', port: 0 });
   const client = createWebDavClient(createTcpHttpClient(listener.address), { log: silentLogger });
@@ -74,7 +78,7 @@ async function withRig(body: (rig: Rig) => Promise<void>): Promise<void> {
       return tellings.at(-1)!.listing;
     },
   });
-  const mounted = makeFileSystem({ client, attrTtlMs: 60_000, negativeTtlMs: 60_000 });
+  const mounted = makeFileSystem({ client, attrTtlMs, negativeTtlMs: 60_000 });
   const offsets = new Map<number, number>();
   const read = async (fh: number, signal = ctx.signal): Promise<string[]> => {
     const names: string[] = [];
@@ -222,4 +226,37 @@ test('who is interrupted leaves, who closes ends the request that nobody else wa
     await turn();
     assert.equal(telling.options.signal!.aborted, true);
   });
+});
+
+test('a handle that begins anew shows what is there now, each name in its former place', async () => {
+  await withRig(async (rig) => {
+    const fh = await open(rig);
+    const listed = async (names: readonly string[]): Promise<Map<string, number>> => {
+      const places = new Map<string, number>();
+      const add = ({ name, offset }: DirectoryEntry): boolean => {
+        places.set(name, offset);
+        return true;
+      };
+      const before = rig.tellings.length;
+      const read = rig.mounted.readdir(ROOT, fh, 0, add, ctx);
+      while (rig.tellings.length === before) await turn();
+      rig.tellings.at(-1)!.tellNames(names);
+      rig.tellings.at(-1)!.end();
+      await read;
+      for (const dot of ['.', '..']) places.delete(dot);
+      return places;
+    };
+    const first = [...(await listed(numbered(0, 6)))];
+    assert.deepEqual(
+      first,
+      numbered(0, 6).map((name, index) => [name, index + 3]),
+    );
+    const second = await listed(['f5', 'new', 'f4', 'f2', 'f1', 'f0']);
+    first.splice(3, 1);
+    assert.deepEqual([...second], [...first, ['new', 9]]);
+    // Places of names that have gone don't pile up.
+    assert.deepEqual([...(await listed(['f5']))], [['f5', 8]]);
+    for (let round = 0; round < 100; round += 1) await listed([`x${round}`, 'last']);
+    assert.ok((await listed(['last'])).get('last')! < 110);
+  }, 0);
 });
