@@ -44,9 +44,14 @@ class Mounts {
     return join(this.folder, 'contents');
   }
 
+  /** What was read is used as of when it is written: by then. */
+  async written(): Promise<void> {
+    await this.cache.close();
+  }
+
   /** The former one has written everything. */
   async next(): Promise<void> {
-    await this.cache.close();
+    await this.written();
     this.peer.calls.length = 0;
     this.cache = this.#newCache();
   }
@@ -193,10 +198,10 @@ test('the bound holds, what was not used for longest goes first, also after a ne
   await mounts.next();
   for (let index = 0; index < 12; index += 1) {
     mounts.peer.put(`/${index}`, pattern(index)(0, size));
-    await mounts.fill(0, `/${index}`);
+    await mounts.readWhole(`/${index}`);
+    await mounts.written();
     // The oldest is used all the time.
     await mounts.readWhole('/0');
-    await until(() => mounts.cache.usedBytes > 0);
     assert.ok(mounts.diskBytes() <= mounts.limitBytes, `${mounts.diskBytes()} bytes`);
   }
   await mounts.next();
