@@ -12,6 +12,8 @@
  *              head     JSON (see Frame)
  *              body     content of a small file
  *
+ * Behind the last frame of the last segment may be zeros.
+ *
  * Salt and place are in the sum because a content may be a journal itself, whose frames must not be taken for ours.
  *
  * What was being written when the machine stopped is a torn tail: nobody was told that it is stored, and it is dropped. Damage before

@@ -99,7 +99,7 @@ async function readSegment(
   const { frames, end, damaged } = readFrames(bytes, salt);
   if (damaged > 0 || (end < bytes.length && !isLast)) await putSegmentAside(folder, number, log);
   if (end < bytes.length) await file.truncate(end);
-  return { segment: { number, file, salt, bytes: end, live: 0 }, frames };
+  return { segment: { number, file, salt, bytes: end, fileBytes: end, live: 0 }, frames };
 }
 
 function apply(

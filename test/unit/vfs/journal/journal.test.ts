@@ -60,6 +60,10 @@ function copyOf(t: TestContext, folder: string): string {
   return copy;
 }
 
+/** A frame of these tests does not end with a zero. */
+const endOfFrames = (segment: string): number =>
+  readFileSync(segment).findLastIndex((byte) => byte !== 0) + 1;
+
 test('contents, small and large, come back with all that was said of them', async (t) => {
   const folder = temporaryFolder(t);
   const journal = await Journal.open(folder, silentLogger);
@@ -100,7 +104,7 @@ test('a journal that is cut anywhere has what was stored before the cut, in orde
     await journal.settle();
     const contents = new Map(states.at(-1)!.contents);
     change(contents);
-    states.push({ bytes: statSync(segment).size, contents });
+    states.push({ bytes: endOfFrames(segment), contents });
   };
   const first = await journal.add(intentFor('/a'), snapshotOf(Buffer.from('first')));
   await note((contents) => contents.set('/a', 'first'));
@@ -189,6 +193,32 @@ test('a content that is a journal itself is no part of this one', async (t) => {
   bytes[second.place.at - 5]! ^= 1;
   writeFileSync(segment, bytes);
   assert.deepEqual(await contentsIn(folder), new Map());
+});
+
+test('zeros behind the last frame are room for the next one: no damage, and gone at a good end', async (t) => {
+  const folder = temporaryFolder(t);
+  const segment = join(folder, '00000001.log');
+  const journal = await Journal.open(folder, silentLogger);
+  await journal.add(intentFor('/a'), snapshotOf(Buffer.from('a')));
+  const size = statSync(segment).size;
+  assert.ok(size > endOfFrames(segment) + 100 * KiB);
+  for (const name of ['/b', '/c'])
+    await journal.add(intentFor(name), snapshotOf(Buffer.from(name)));
+  assert.equal(statSync(segment).size, size, 'the file was long enough');
+  const killed = copyOf(t, folder);
+  const lines: string[] = [];
+  const log = createLogger('warn', (line) => lines.push(line));
+  assert.deepEqual([...(await contentsIn(killed, log)).keys()], ['/a', '/b', '/c']);
+  assert.deepEqual(lines, []);
+  // As many as fill the segment, and some more.
+  const bytes = pattern(1)(0, 60 * KiB);
+  for (let i = 0; i < 300; i += 1) await journal.add(intentFor(`/${i}`), snapshotOf(bytes));
+  assert.equal(statSync(segment).size, endOfFrames(segment), 'it has a successor');
+  await journal.close();
+  const next = join(folder, '00000002.log');
+  assert.equal(statSync(next).size, endOfFrames(next));
+  assert.equal((await contentsIn(folder, log)).size, 303);
+  assert.deepEqual(lines, []);
 });
 
 test('room is given back, and one old content does not keep it', async (t) => {
