@@ -37,7 +37,7 @@ const PACKAGES: Record<string, readonly string[]> = {
 };
 
 /** Modules of src/ itself that every layer may use. */
-const COMMON = ['errors', 'log', 'names', 'receive-memory', 'slices'];
+const COMMON = ['errors', 'log', 'names', 'receive-memory', 'running-time', 'slices'];
 
 interface Import {
   readonly specifier: string;

@@ -1,3 +1,4 @@
+import { RunningTime } from '../running-time.js';
 import type { Clock } from './clock.js';
 
 /** What the watchdog looks at, once per tick. */
@@ -31,6 +32,7 @@ const MAX_TICK_MS = 1000;
  */
 export class Watchdog {
   readonly #clock: Clock;
+  readonly #time: RunningTime;
   readonly #timeoutMs: number;
   /** Bytes from the peer over the whole connection. */
   readonly #bytesIn: () => number;
@@ -41,13 +43,14 @@ export class Watchdog {
 
   constructor(clock: Clock, timeoutMs: number, bytesIn: () => number) {
     this.#clock = clock;
+    this.#time = new RunningTime(() => clock.now());
     this.#timeoutMs = timeoutMs;
     this.#bytesIn = bytesIn;
   }
 
   /** Watches until the returned function is called. */
   watch(watched: Watched): () => void {
-    const now = this.#clock.now();
+    const now = this.#time.now();
     const entry: Entry = {
       watched,
       progress: watched.progress(),
@@ -69,8 +72,10 @@ export class Watchdog {
       MAX_TICK_MS,
       Math.max(MIN_TICK_MS, this.#timeoutMs / TICKS_PER_TIMEOUT),
     );
+    const setAt = this.#time.now();
     this.#cancelTick = this.#clock.after(tickMs, () => {
       this.#cancelTick = undefined;
+      this.#time.timerFired(setAt, tickMs);
       this.#tick();
       this.#schedule();
     });
@@ -89,7 +94,7 @@ export class Watchdog {
   }
 
   #tick(): void {
-    const now = this.#clock.now();
+    const now = this.#time.now();
     this.#noteBytes(now);
     for (const entry of [...this.#entries]) this.#check(entry, now);
   }

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { RunningTime } from '../running-time.js';
 
 export interface Current {
   readonly req: IncomingMessage;
@@ -36,6 +37,7 @@ const EVICT_AFTER_MS = 1000;
 
 export class Connections {
   readonly #limits: ConnectionLimits;
+  readonly #time = new RunningTime(() => performance.now());
   /** All that were added and aren't closed; undefined: has left, and may enter again. */
   readonly #open = new Map<Duplex, Connection | undefined>();
   #size = 0;
@@ -62,7 +64,7 @@ export class Connections {
   /** As `add`, for a stream that has left before. */
   enter(stream: Duplex): boolean {
     if (this.#size >= this.#limits.maxConnections && !this.#evictIdle()) return false;
-    const waitingSince = performance.now();
+    const waitingSince = this.#time.now();
     this.#open.set(stream, { waitingSince, current: undefined, usedMs: 0, pipelined: [] });
     this.#size++;
     this.#timer ??= this.#startTimer();
@@ -108,7 +110,7 @@ export class Connections {
       next.proceed();
     } else {
       connection.current = undefined;
-      connection.waitingSince = performance.now();
+      connection.waitingSince = this.#time.now();
     }
   }
 
@@ -131,7 +133,8 @@ export class Connections {
 
   /** For turns that follow each other. */
   clientsTurns(stream: Duplex): ClientsTurn {
-    return new ClientsTurn(this.#open.get(stream), this.#limits.stallTimeoutMs / LEAST_BYTES);
+    const msPerByte = this.#limits.stallTimeoutMs / LEAST_BYTES;
+    return new ClientsTurn(this.#open.get(stream), msPerByte, this.#time);
   }
 
   destroyAll(): void {
@@ -140,7 +143,7 @@ export class Connections {
   }
 
   #evictIdle(): boolean {
-    const since = performance.now() - EVICT_AFTER_MS;
+    const since = this.#time.now() - EVICT_AFTER_MS;
     let longest: { stream: Duplex; waitingSince: number } | undefined;
     for (const [stream, connection] of this.#open) {
       const waitingSince = connection?.waitingSince;
@@ -155,7 +158,14 @@ export class Connections {
 
   #startTimer(): NodeJS.Timeout {
     const shortest = Math.min(this.#limits.stallTimeoutMs, this.#limits.headTimeoutMs);
-    return setInterval(() => this.#check(), Math.max(shortest / 4, 10)).unref();
+    const everyMs = Math.max(shortest / 4, 10);
+    let setAt = this.#time.now();
+    const timer = setInterval(() => {
+      this.#time.timerFired(setAt, everyMs);
+      setAt = this.#time.now();
+      this.#check(setAt);
+    }, everyMs);
+    return timer.unref();
   }
 
   #stopTimer(): void {
@@ -163,8 +173,7 @@ export class Connections {
     this.#timer = undefined;
   }
 
-  #check(): void {
-    const now = performance.now();
+  #check(now: number): void {
     for (const [stream, connection] of this.#open) {
       const waitingSince = connection?.waitingSince;
       if (waitingSince === undefined) continue;
@@ -187,17 +196,19 @@ export class ClientsTurn {
   readonly #connection: Connection | undefined;
   /** What a byte earns, of the stall limit. */
   readonly #msPerByte: number;
+  readonly #time: RunningTime;
   #began = 0;
 
-  constructor(connection: Connection | undefined, msPerByte: number) {
+  constructor(connection: Connection | undefined, msPerByte: number, time: RunningTime) {
     this.#connection = connection;
     this.#msPerByte = msPerByte;
+    this.#time = time;
   }
 
   begin(): void {
     const connection = this.#connection;
     if (!connection) return;
-    this.#began = performance.now();
+    this.#began = this.#time.now();
     connection.waitingSince = this.#began - connection.usedMs;
   }
 
@@ -205,7 +216,7 @@ export class ClientsTurn {
   moved(bytes: number): void {
     const connection = this.#connection;
     if (!connection) return;
-    const now = performance.now();
+    const now = this.#time.now();
     const used = connection.usedMs + now - this.#began;
     connection.usedMs = Math.max(0, used - bytes * this.#msPerByte);
     this.#began = now;

@@ -158,6 +158,22 @@ test('a client that is slow but not idle is served', async () => {
   assert.deepEqual(statuses(await reply), ['201']);
 });
 
+test('a pause of the share itself does not count against its clients', async () => {
+  const t = await startShare({ headTimeoutMs: 1500, stallTimeoutMs: 1500 });
+  const [socket, idle] = [await t.connect(), await t.connect()];
+  const reply = readToEnd(socket);
+  socket.write('PUT /f HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 6\r\n\r\nabc');
+  idle.write('GET /f HTTP/1.1\r\n');
+  await waitUntil('the PUT', () => t.share.stats.active === 1);
+  // Nothing of this process runs.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000);
+  await delay(100);
+  socket.write('def');
+  assert.deepEqual(statuses(await reply), ['201']);
+  assert.equal(idle.destroyed, false);
+  await once(idle, 'close');
+});
+
 test('connections beyond the bound: an idle one makes room, else 503', async () => {
   const t = await startShare({ maxConnections: 3 });
   const busy: net.Socket[] = [];

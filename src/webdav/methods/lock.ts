@@ -7,7 +7,7 @@ import { DavError, type CallOptions, type GrantedLock, type LockOptions } from '
 
 const DEFAULT_TIMEOUT_SEC = 600;
 /** So long after its answer it is looked whether a lock of Apache's was kept: so much, and so many times what the answer took. */
-const KEPT_AFTER_MS = 5;
+const KEPT_AFTER_MS = 30;
 const KEPT_AFTER_TIMES = 3;
 
 /** A write lock on one resource; DavError 423: somebody else has one. Always with a body: one without crashes phodav. */

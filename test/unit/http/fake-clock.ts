@@ -19,6 +19,11 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
+  /** Time in which nothing of this process runs. */
+  stop(ms: number): void {
+    this.#now += ms;
+  }
+
   /** Lets promises settle between the timers. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms;
@@ -26,7 +31,7 @@ export class FakeClock implements Clock {
       const next = [...this.#timers].sort((a, b) => a.at - b.at)[0];
       if (next === undefined || next.at > end) break;
       this.#timers.delete(next);
-      this.#now = next.at;
+      this.#now = Math.max(this.#now, next.at);
       next.callback();
       await new Promise((resolve) => setImmediate(resolve));
     }

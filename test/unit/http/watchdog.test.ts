@@ -93,3 +93,16 @@ test('without a session the time runs, and nobody is to blame', async () => {
   await clock.pass(18_000);
   assert.deepEqual([state.half, state.expired], [0, false]);
 });
+
+test('what this process slept through counts for nobody', async () => {
+  const { clock, state } = setUp();
+  await clock.pass(7000);
+  clock.stop(100_000);
+  await clock.pass(7000);
+  assert.deepEqual([state.half, state.expired], [1, undefined]);
+  state.progress += 1;
+  await clock.pass(15_000);
+  assert.equal(state.expired, undefined);
+  await clock.pass(2500);
+  assert.equal(state.expired, true);
+});
