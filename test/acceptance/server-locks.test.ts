@@ -177,7 +177,11 @@ os.wait()
 `;
   const { stdout } = await python(program, [one.dir]);
   assert.deepEqual(stdout.trim().split('\n'), ['locked', 'EAGAIN locked', 'True 0 10 True']);
-  assert.equal(await tryLock(`${other.dir}/file`), 'locked');
+  // It is given back after the close.
+  await waitUntil(
+    'the end of the lock',
+    async () => (await tryLock(`${other.dir}/file`)) === 'locked',
+  );
 });
 
 scenes('the lock of a mount that was killed ends by its time', async ({ one, other }) => {

@@ -50,13 +50,16 @@ for (const more of [[], ['nocto']]) {
 }
 
 const CHANGE_BEFORE_OPEN = `
-import os, sys
+import os, sys, time
 seen, made = sys.argv[1], sys.argv[2]
 def put(path, text):
     with open(made + '/.tmp', 'w') as file: file.write(text)
     os.rename(made + '/.tmp', made + path)
 for folder in map(str, range(5)):
-    for index, name in enumerate(os.listdir(f'{seen}/{folder}')):
+    names = os.listdir(f'{seen}/{folder}')
+    # What the listing has just brought is no part of the opens.
+    time.sleep(0.01)
+    for index, name in enumerate(names):
         path = f'/{folder}/{name}'
         with open(made + path) as file: text = file.read()
         if index % 5 == 2:

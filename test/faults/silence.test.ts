@@ -39,7 +39,10 @@ for (const kind of selectedPeers()) {
     const options = ['timeout=1', 'attr_timeout=0'];
     const mount = await mountDavport({ channel: relay.channel, options });
     try {
-      await bash('ls -R "$1"', [mount.dir]);
+      await bash(
+        'for i in $(seq 50); do ls -R "$1" > /dev/null && exit 0; sleep 0.1; done; exit 1',
+        [mount.dir],
+      );
       relay.freeze();
       const { stdout } = await python(TRY, [mount.dir], { timeoutMs: 60_000 });
       t.diagnostic(stdout.trim().replaceAll('\n', '; '));

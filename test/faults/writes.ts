@@ -1,6 +1,6 @@
 /** What the fault tests share: a file with whole versions, writers that tell how they ended, and a watch at the server. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { python, type RunResult } from '../support/run.js';
 
@@ -55,7 +55,7 @@ export function identify(
     content = readFileSync(file);
   } catch (error) {
     if (!removesBeforeMove || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    content = readFileSync(existsSync(partOf(file)) ? partOf(file) : file);
+    content = readFirst([partOf(file), file]);
   }
   const found = candidates.find((number) => content.equals(versionOf(number)));
   const head = content.subarray(0, 40).toString('latin1');
@@ -65,6 +65,16 @@ export function identify(
     `${content.length} bytes at the server, "${head}…", are none of the versions ${candidates.join(', ')}`,
   );
   return found!;
+}
+
+/** The first that is there. */
+function readFirst([file, ...others]: string[]): Buffer {
+  try {
+    return readFileSync(file!);
+  } catch (error) {
+    if (others.length === 0 || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return readFirst(others);
+  }
 }
 
 /** Looks for `ms` on end: the file is one of the versions at every moment. Gives the last. */

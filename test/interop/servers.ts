@@ -1,10 +1,10 @@
 /** Real WebDAV servers for tests: each on a port of its own, over a folder that the caller owns. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../support/ports.js';
 
 export interface RunningServer {
   /** http://127.0.0.1:PORT */
@@ -188,16 +188,4 @@ async function untilAnswering(url: string, child: ChildProcess): Promise<void> {
       await delay(20);
     }
   }
-}
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve((address as { port: number }).port));
-    });
-  });
 }

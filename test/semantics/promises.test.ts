@@ -36,10 +36,14 @@ def seen(): return 'late' in os.listdir(folder) and os.stat(folder + '/size').st
 os.listdir(folder); os.stat(folder + '/size')
 open(served + '/late', 'w').close()
 open(served + '/size', 'w').write('12345')
-start = time.monotonic()
-while not seen():
-    if time.monotonic() - start > 20: sys.exit('never seen')
-print(time.monotonic() - start)`;
+start, late = time.monotonic(), 0
+while True:
+    # An answer is as old as it was when it was asked for, however long it took to come.
+    asked = time.monotonic()
+    if seen(): break
+    late = asked - start
+    if late > 20: sys.exit('never seen')
+print(late)`;
 
 for (const [options, most] of [
   [['attr_timeout=1'], 1],

@@ -13,7 +13,7 @@ from collections import Counter
 from compare import Disagreement, same
 from crash_steps import STEPS
 from kinds import bytes_of
-from promises import ABSENT, FOLDER, Promises, tree_of
+from promises import ABSENT, FOLDER, Promises, tree_at_peer, tree_of
 
 """What a program may be told when the other side of it is gone."""
 BROKEN = {
@@ -106,14 +106,14 @@ def main():
             steps_until_broken(world, what, counts)
             ask('killed')
             if what == 'davport' and not journal and world.keeps_links:
-                world.promises.check('at the peer', tree_of(served, hidden))
+                world.promises.check('at the peer', tree_at_peer(served, hidden))
             ask('mend')
             bring(root)
             found = tree_of(root)
             world.promises.check('through the mount', found)
-            same('names at the peer', sorted(tree_of(served, hidden)), sorted(found))
+            same('names at the peer', sorted(tree_at_peer(served, hidden)), sorted(found))
             if world.keeps_links:
-                world.promises.check('at the peer, after all', tree_of(served, hidden))
+                world.promises.check('at the peer, after all', tree_at_peer(served, hidden))
             world.promises.settle(found)
         except Disagreement as failure:
             sys.exit(f'TEST_SEED={seed}, round {number}: {failure}')

@@ -47,6 +47,16 @@ class Promises:
                 raise Disagreement(f'{where}: {path!r} is {short(content)}, promised was {wanted}')
 
 
+def tree_at_peer(root, hidden):
+    """Where the last request of a mount that was killed may still be carried out: what was listed may have gone."""
+    for _ in range(5):
+        try:
+            return tree_of(root, hidden)
+        except FileNotFoundError:
+            continue
+    return tree_of(root, hidden)
+
+
 def tree_of(root, hidden=lambda name: False, below=''):
     found = {}
     for name in os.listdir(f'{root}/{below}'):

@@ -20,7 +20,10 @@ export async function startChezdav(dir: string): Promise<Peer> {
   const restart = async (): Promise<void> => {
     // Without --no-mdns it ends at once where no avahi runs.
     server = startBackground('chezdav', ['--local', '--no-mdns', '-p', String(port), '-P', dir]);
-    await waitUntil('chezdav', () => answersHttp(url));
+    await waitUntil('chezdav', () => {
+      if (!server.running) throw new Error(`chezdav ended at once:\n${server.log()}`);
+      return answersHttp(url);
+    });
   };
   await restart();
   return {
