@@ -63,6 +63,8 @@ class Staging implements StagingFile {
 
   write(offset: number, data: Uint8Array): Awaitable<void> {
     this.#assertOpen();
+    // POSIX: no change, wherever it is.
+    if (data.length === 0) return undefined;
     const end = offset + data.length;
     if (!Number.isSafeInteger(end)) throw new FsError('EFBIG');
     const store = this.#store;

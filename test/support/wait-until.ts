@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** When the test itself was stopped for longer than it waits, the others still have to get on. */
-const FEWEST_LOOKS = 20;
+export const FEWEST_LOOKS = 20;
 
 /** Polls `condition` until it gives something truthy, and returns that; fails with `what` after `timeoutMs`. */
 export async function waitUntil<T>(

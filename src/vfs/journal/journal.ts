@@ -222,7 +222,12 @@ export class Journal {
   #syncSoon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#tidying ??= this.settle()
+      if (this.#tidying !== undefined) {
+        // It has begun without what is asked for now.
+        this.#syncSoon();
+        return;
+      }
+      this.#tidying = this.settle()
         .then(() => this.#tidy())
         .catch(() => undefined)
         .finally(() => (this.#tidying = undefined));

@@ -41,7 +41,8 @@ test('a new lock: its token, and all about it in the answer and in lockdiscovery
   const asked = await t.request('PROPFIND', '/a%20file', DISCOVER);
   const { timeout, ...rest } = toldLocks(asked)[0]!;
   assert.deepEqual({ ...rest, timeout: 'Second-600' }, told);
-  assert.match(timeout, /^Second-(599|600)$/);
+  // What is left of it.
+  assert.match(timeout, /^Second-(59\d|600)$/);
   assert.match(
     asked.text,
     /<D:owner xml:lang="de">Jürgen &amp; <n:a xmlns:n="urn:h" .*:x="1&lt;2">Co/,

@@ -225,10 +225,12 @@ test('10,000 members: whole, streamed, without holding up other requests', async
   fs.writeFileSync(t.at('small'), 'x');
   let longest = 0;
   let turns = 0;
-  let last = performance.now();
+  let last = process.cpuUsage();
   const timer = setInterval(() => {
-    longest = Math.max(longest, performance.now() - last);
-    last = performance.now();
+    // Of the processor: a machine that is busy elsewhere makes no slice longer.
+    const { user, system } = process.cpuUsage(last);
+    longest = Math.max(longest, (user + system) / 1000);
+    last = process.cpuUsage();
     turns++;
   }, 1);
   const listing = t.request('PROPFIND', '/many/', list);

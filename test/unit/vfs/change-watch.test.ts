@@ -105,7 +105,7 @@ async function withFileSystem(
     client,
     attrTtlMs,
     negativeTtlMs: attrTtlMs,
-    heartbeatMs: 200,
+    heartbeatMs: 2000,
   });
   mounted.setInvalidator({
     inode: async (nodeId) => void invalidated.push(`inode ${nodeId}`),
@@ -219,6 +219,7 @@ test('whatever overtakes what: when all is told, what is known is what is there'
 
 test('an answer that a line has overtaken is not kept', async () => {
   let release = (): void => undefined;
+  let isHeld = false;
   let hold = false;
   const delays = { ...AT_ONCE };
   await withFileSystem(delays, 1, async ({ dir, mounted, client, seen }) => {
@@ -230,7 +231,12 @@ test('an answer that a line has overtaken is not kept', async () => {
     Object.assign(client, {
       async stat(...given: Parameters<typeof stat>) {
         const answer = await stat(...given);
-        if (hold) await new Promise<void>((resolve) => (release = resolve));
+        if (hold) {
+          await new Promise<void>((resolve) => {
+            release = resolve;
+            isHeld = true;
+          });
+        }
         return answer;
       },
     });
@@ -239,7 +245,7 @@ test('an answer that a line has overtaken is not kept', async () => {
     await waitUntil('the line', () => seen.length > 0);
     hold = true;
     const late = look(mounted, ROOT, 'file');
-    await delay(50);
+    await waitUntil('the answer', () => isHeld);
     const before = seen.length;
     fs.writeFileSync(file, 'newest of all');
     await waitUntil('the second line', () => seen.length > before);

@@ -51,11 +51,13 @@ export async function readAll(
   return Buffer.concat(await reader.read(offset, length, { signal }));
 }
 
+const LOOK_MS = 5;
+
 export async function until(condition: () => boolean, limitMs = 5000): Promise<void> {
-  const end = Date.now() + limitMs;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error('condition not met in time');
-    await sleep(5);
+  // Looks, not time: after a pause of the machine the others have to get on as well.
+  for (let looks = limitMs / LOOK_MS; !condition(); looks -= 1) {
+    if (looks <= 0) throw new Error('condition not met in time');
+    await sleep(LOOK_MS);
   }
 }
 

@@ -311,13 +311,16 @@ test('apache: executable and mode are stored after the PUT', async (t) => {
   assert.equal(upload.peer.methods().join(' '), 'PUT PROPFIND PROPPATCH');
 });
 
+/** It is waited for until it has arrived, and a busy machine may be late. */
+const LONG_MS = 60_000;
+
 test('apache: what is put in place late, after its client has gone, never takes the place of what came later', async (t) => {
   for (const isNew of [true, false]) {
     const upload = new Upload(t, 'apache', 100);
     if (!isNew) upload.peer.put('/d/f', OLD);
     const target = {
       expect: isNew ? ('absent' as const) : versionOf(upload.peer.resource('/d/f')),
-      attempts: new Attempts(),
+      attempts: new Attempts(LONG_MS),
     };
     const interrupt = new AbortController();
     const doneLate = delay(300);
@@ -341,7 +344,7 @@ test('apache: the same content is not sent again while it may be put in place ye
   let puts = 0;
   upload.peer.fault = ({ method }) =>
     method === 'PUT' && (puts += 1) === 1 ? { doneLate: delay(300) } : undefined;
-  const { resource } = await upload.run({ expect: 'absent', attempts: new Attempts() });
+  const { resource } = await upload.run({ expect: 'absent', attempts: new Attempts(LONG_MS) });
   upload.holds('/d/f', upload.content);
   assert.equal(resource.etag, upload.peer.resource('/d/f').etag);
   await delay(400);
