@@ -1,13 +1,13 @@
 /** What the feed of changes of our own share is for: nothing is asked twice, and what changes at the peer is seen at once. */
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { FEED_IS_OPEN, feedIsOpen } from '../support/feed.js';
 import type { Peer } from '../support/peers/index.js';
 import { bash, python } from '../support/run.js';
 import { scenario, type Scene } from '../support/scenario.js';
 import { settledRequests } from '../support/settled-requests.js';
 import { waitUntil } from '../support/wait-until.js';
 
-const OPEN = 'the feed of changes is open';
 const ENDED = 'the feed of changes has ended';
 
 /** So that nothing but the feed can be why a change is seen. */
@@ -24,12 +24,6 @@ const options = (...more: string[]) => ({
   prepare: makeFiles,
   options: ['log_level=debug', ...more],
 });
-
-/** The first request of all takes the feed up. */
-async function feedIsOpen({ dir, mount }: Scene, times = 1): Promise<void> {
-  await bash('stat "$1"', [dir]);
-  await waitUntil('the feed', () => mount.log().split(OPEN).length > times);
-}
 
 /** Makes one change after another at the peer, and says how long each took to be seen, in ms. */
 const SEE_CHANGES = `
@@ -198,7 +192,7 @@ scenario(
     });
     await waitUntil('the feed again', async () => {
       await bash('stat "$1/sub"', [dir]);
-      return mount.log().split(OPEN).length === 3;
+      return mount.log().split(FEED_IS_OPEN).length === 3;
     });
     await idle(1500);
     await bash('ls -l "$1/sub"', [dir]);
@@ -281,7 +275,7 @@ scenario(
 
 /**
  * Each change is closed before the open: a reader that trusted what it was told until then would have the former content. What this
- * mount itself did a few milliseconds ago serves an open as well.
+ * mount itself did or listed a few milliseconds ago serves an open as well.
  */
 const OPEN_AT_ONCE = `
 import os, sys, time
@@ -368,5 +362,5 @@ scenario(
 
 scenario('with -o strict there is no feed', options('strict'), async ({ dir, mount }) => {
   await bash('ls -l "$1" "$1/sub"', [dir]);
-  assert.ok(!mount.log().includes(OPEN));
+  assert.ok(!mount.log().includes(FEED_IS_OPEN));
 });

@@ -1,6 +1,7 @@
 /** Programs that go through whole folders: what they will open next is there before, and never of another version than at the open. */
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { feedIsOpen } from '../support/feed.js';
 import { bash, python } from '../support/run.js';
 import { scenario, type Scene } from '../support/scenario.js';
 
@@ -36,8 +37,10 @@ async function requestsOf({ peer, dir }: Scene, work: string): Promise<readonly 
 for (const more of [[], ['nocto']]) {
   scenario(
     `files that are read one after the other are fetched ahead, many at once ${more.join()}`,
-    options(...more),
+    options('log_level=debug', ...more),
     async (scene) => {
+      // Else what comes before it is asked for once more.
+      await feedIsOpen(scene);
       await bash('ls "$1"', [scene.dir]);
       const made = await requestsOf(scene, 'cd "$1" && diff -r . "$2"');
       const gets = made.filter((request) => request.startsWith('GET')).length;
@@ -49,6 +52,7 @@ for (const more of [[], ['nocto']]) {
   );
 }
 
+/** A listing of the last few milliseconds serves an open as well: a moment is left after it. */
 const CHANGE_BEFORE_OPEN = `
 import os, sys, time
 seen, made = sys.argv[1], sys.argv[2]

@@ -107,7 +107,7 @@ test('systemd is told when the mount is ready and when it stops', { timeout: 60_
   assert.match(systemd.log(), new RegExp(`MAINPID=${mount.pid}\\b`));
   mount.signal('SIGTERM');
   assert.equal((await mount.exited).code, 0, mount.log());
-  assert.match(systemd.log(), /STOPPING=1/);
+  await waitUntil('STOPPING=1', () => systemd.log().includes('STOPPING=1'));
   await systemd.stop(0);
 });
 

@@ -77,7 +77,7 @@ scenario(
 
 test(
   'the mount works again within a second after the channel is back',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     const peer = await startPeer('share');
     const relay = await startRelay(peer.channel);

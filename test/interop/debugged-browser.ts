@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 interface Message {
   readonly id?: number;
   readonly method?: string;
+  readonly params?: Readonly<Record<string, unknown>>;
   readonly result?: Record<string, unknown>;
   readonly error?: { readonly message: string };
 }
@@ -37,7 +38,10 @@ export async function domWithoutScripts(
 
 class Session {
   readonly #commands: Writable;
-  readonly #waiting = new Map<number | string, (message: Message) => void>();
+  readonly #waiting = new Map<number, (message: Message) => void>();
+  /** The documents that have loaded, each by the loader that brought it; and who waits for the next. */
+  readonly #loaded = new Set<unknown>();
+  #onLoad = (): void => undefined;
   readonly #ended: Promise<never>;
   #session: string | undefined;
   #count = 0;
@@ -65,9 +69,10 @@ class Session {
     this.#session = attached['sessionId'] as string;
     await this.#command('Emulation.setScriptExecutionDisabled', { value: true });
     await this.#command('Page.enable', {});
-    const loaded = this.#next('Page.loadEventFired');
-    await this.#command('Page.navigate', { url: address });
-    await loaded;
+    await this.#command('Page.setLifecycleEventsEnabled', { enabled: true });
+    const { loaderId } = await this.#command('Page.navigate', { url: address });
+    // The blank page that was there before may load as late as this.
+    while (!this.#loaded.has(loaderId)) await this.#nextLoad();
     const { root } = await this.#command('DOM.getDocument', { depth: 0 });
     const { nodeId } = root as { nodeId: number };
     const { outerHTML } = await this.#command('DOM.getOuterHTML', { nodeId });
@@ -84,27 +89,31 @@ class Session {
     params: Readonly<Record<string, unknown>>,
   ): Promise<Record<string, unknown>> {
     const id = ++this.#count;
-    const answer = this.#next(id);
+    const answer = new Promise<Message>((resolve) => this.#waiting.set(id, resolve));
     const session = this.#session === undefined ? {} : { sessionId: this.#session };
     this.#commands.write(`${JSON.stringify({ id, method, params, ...session })}\0`);
-    const { result, error } = await answer;
+    const { result, error } = await Promise.race([answer, this.#ended]);
     if (error) throw new Error(`${method}: ${error.message}`);
     return result ?? {};
   }
 
-  /** The answer to a command, or the next event of that name. */
-  #next(key: number | string): Promise<Message> {
-    const message = new Promise<Message>((resolve) => this.#waiting.set(key, resolve));
-    return Promise.race([message, this.#ended]);
+  #nextLoad(): Promise<void> {
+    const load = new Promise<void>((resolve) => (this.#onLoad = resolve));
+    return Promise.race([load, this.#ended]);
   }
 
   #receive(text: string): void {
     const messages = (this.#rest + text).split('\0');
     this.#rest = messages.pop()!;
     for (const message of messages.map((json) => JSON.parse(json) as Message)) {
-      const key = message.id ?? message.method!;
-      this.#waiting.get(key)?.(message);
-      this.#waiting.delete(key);
+      const { id, method, params } = message;
+      if (id !== undefined) {
+        this.#waiting.get(id)?.(message);
+        this.#waiting.delete(id);
+      } else if (method === 'Page.lifecycleEvent' && params?.['name'] === 'load') {
+        this.#loaded.add(params['loaderId']);
+        this.#onLoad();
+      }
     }
   }
 }

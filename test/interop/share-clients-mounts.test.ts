@@ -68,7 +68,12 @@ test('gvfs: gio commands, and its own mount', { timeout: 120_000 }, async (t) =>
     gio list "\${dav}d" > "$2/listing"
     gio move "\${dav}d/%C3%A4%23%3F" "\${dav}top"
     gio info "\${dav}top" > "$2/info"
-    mnt=$(echo "$2"/runtime/gvfs/dav*)
+    # The mount is there a moment before its folder.
+    for i in $(seq 100); do
+      mnt=$(echo "$2"/runtime/gvfs/dav*)
+      if test -d "$mnt"; then break; fi
+      sleep 0.1
+    done
     cmp "$mnt/top" "$2/file"
     cp "$mnt/top" "$mnt/copied"
     echo written > "$mnt/new"

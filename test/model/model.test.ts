@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { selectedPeers, type PeerKind } from '../support/peers/index.js';
 import { SeededRandom } from '../support/seeded-random.js';
 import type { Relay } from '../support/relay.js';
+import { connectionsTo } from '../support/tcp-connections.js';
 import { waitUntil } from '../support/wait-until.js';
 import { runProgram } from './program.js';
 import { withSides } from './sides.js';
@@ -34,11 +35,20 @@ const given = process.env['MODEL_STEPS'];
 const onlyBridge = process.env['MODEL_BRIDGE'];
 
 /** A request that is sent before davport has noticed that the wire is cut may fail; the steps here are none of that sort. */
-async function noticed(relay: Relay): Promise<void> {
+async function untilNoticed(relay: Relay, breakWire: () => Promise<void>): Promise<void> {
+  const isSocket = relay.channel.startsWith('unix:');
+  const open = (): ReadonlySet<string> => connectionsTo(Number(new URL(relay.channel).port));
+  const former = isSocket ? new Set<string>() : open();
+  await breakWire();
   await delay(NOTICE_MS);
-  if (relay.channel.startsWith('unix:')) {
+  if (isSocket) {
     await waitUntil('a new session', () => relay.connections > 0);
     await delay(NOTICE_MS);
+  } else {
+    await waitUntil(
+      'the end of all connections',
+      () => ![...open()].some((end) => former.has(end)),
+    );
   }
 }
 
@@ -68,15 +78,12 @@ for (const [kind, bridge, usual] of STEPS) {
     await withSides(t, kind, { bridge }, async ({ peer, relay, mount, local }) => {
       const answers = {
         remount: () => mount.remount(),
-        cut: async () => {
-          relay.cut();
-          await noticed(relay);
-        },
-        restart: async () => {
-          await peer.stop();
-          await peer.restart();
-          await noticed(relay);
-        },
+        cut: () => untilNoticed(relay, async () => relay.cut()),
+        restart: () =>
+          untilNoticed(relay, async () => {
+            await peer.stop();
+            await peer.restart();
+          }),
       };
       const args = [mount.dir, local, peer.dir, kind, bridge, String(seed), String(steps)];
       const printed = await runProgram('run.py', args, answers, (line) => t.diagnostic(line));

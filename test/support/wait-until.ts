@@ -11,10 +11,11 @@ export async function waitUntil<T>(
   stepMs = 20,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
+  const fewest = Math.min(FEWEST_LOOKS, timeoutMs / stepMs);
   for (let looks = 1; ; looks += 1) {
     const value = await condition();
     if (value) return value;
-    if (performance.now() > deadline && looks >= FEWEST_LOOKS)
+    if (performance.now() > deadline && looks >= fewest)
       throw new Error(`${what}: not within ${timeoutMs} ms`);
     await delay(stepMs);
   }

@@ -151,6 +151,8 @@ test('a daemon that is killed and started again', { timeout: 120_000 }, async ()
     for (const client of [down, up]) client.on('error', () => undefined);
     up.write('n'.repeat(300_000));
     await once(down, 'data');
+    // It would flow on, and be at its end before it is counted.
+    down.pause();
     await waitUntil('both at the share', () => rig.share.stats.active === 2);
     await rig.kill();
     await waitUntil('end of both', () => rig.share.stats.active === 0);
